@@ -5,17 +5,16 @@
  */
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { DatabaseServer } from '../../cluster/databases/server.ts';
 import { connect, type TransactOutcome } from '../../src/client.ts';
 import { participantCrashPoints } from '../../src/participant/crash-points.ts';
 import { serveParticipant, vote } from '../../src/participant.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
 import { temporaryDirectory } from '../support/logs/stores.ts';
 import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
-import { type ReplicaSettings, startReplica } from '../support/participants/replica.ts';
+import { startReplica } from '../support/participants/replica.ts';
 import { type Child, eventually } from '../support/process/child.ts';
-import { mariadbMissing, startMariadb } from '../support/resources/mariadb.ts';
-import { startPostgresql } from '../support/resources/postgresql.ts';
+import { mariadbMissing } from '../support/resources/mariadb.ts';
+import { type Bookings, expectBooked, mariadbBookings, postgresqlBookings } from './bookings.ts';
 
 const accounts = 5;
 const options = { patienceMs: 500, queryTimeoutMs: 500, retryDelayMs: 20, maxRetryDelayMs: 200 };
@@ -31,13 +30,7 @@ const kills = [
   })),
 ];
 
-interface Database extends Pick<ReplicaSettings, 'kind' | 'connection'> {
-  readonly server: DatabaseServer;
-  rows<Row>(text: string): Promise<readonly Row[]>;
-  prepared(): Promise<readonly unknown[]>;
-}
-
-async function killedEverywhere(database: Database): Promise<void> {
+async function killedEverywhere(database: Bookings): Promise<void> {
   const { kind, connection, server } = database;
   const directory = temporaryDirectory();
   const node = await NodeProcess.started({
@@ -122,18 +115,11 @@ async function killedEverywhere(database: Database): Promise<void> {
     }
 
     const committed = outcomes.filter(({ outcome }) => outcome === 'committed');
-    const expected = committed.map(({ txid }) => txid).sort();
-    const booked = await database.rows<{ txid: string }>('SELECT txid FROM booking');
-    expect(booked.map(({ txid }) => txid).sort()).toEqual(expected);
-    await eventually(
-      async () => (shipped.size === expected.length ? true : null),
-      () => `${expected.length} to be shipped`,
+    await expectBooked(
+      database,
+      shipped,
+      committed.map(({ txid }) => txid),
     );
-    expect([...shipped].sort()).toEqual(expected);
-    const [sum] = await database.rows<{ sum: string | number }>(
-      'SELECT SUM(balance) AS sum FROM account',
-    );
-    expect(Number(sum?.sum)).toBe(-expected.length);
     const alarms = replicas.flatMap(({ lines }) => lines.filter((line) => line.includes('alarm')));
     expect(alarms).toEqual([]);
     expect(asked()).toBeGreaterThan(0);
@@ -152,38 +138,14 @@ function isAsked(line: string): boolean {
 
 describe('a participant over a database, and the database, killed', () => {
   it('PostgreSQL', { timeout: 240_000 }, async () => {
-    const postgresql = await startPostgresql();
-    const connection = await postgresql.database(`
-      CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
-      INSERT INTO account SELECT id, 0 FROM generate_series(0, ${accounts - 1}) AS id;
-      CREATE TABLE booking (txid text PRIMARY KEY, account int NOT NULL)`);
-    try {
-      const rows = <Row>(text: string): Promise<Row[]> =>
-        postgresql.query(connection, text) as Promise<Row[]>;
-      const prepared = () => rows('SELECT gid FROM pg_prepared_xacts');
-      const { server } = postgresql;
-      await killedEverywhere({ kind: 'postgresql', connection, server, rows, prepared });
-    } finally {
-      await postgresql.dispose();
-    }
+    await using database = await postgresqlBookings(accounts);
+    await killedEverywhere(database);
   });
 
   it('MariaDB', { timeout: 240_000 }, async ({ skip }) => {
     const missing = await mariadbMissing();
     if (missing !== null) skip(missing);
-    const mariadb = await startMariadb();
-    const connection = await mariadb.database([
-      'CREATE TABLE account (id INT PRIMARY KEY, balance INT NOT NULL)',
-      `INSERT INTO account VALUES ${Array.from({ length: accounts }, (_, id) => `(${id}, 0)`).join(', ')}`,
-      'CREATE TABLE booking (txid VARCHAR(64) PRIMARY KEY, account INT NOT NULL)',
-    ]);
-    try {
-      const rows = <Row>(text: string): Promise<Row[]> => mariadb.query<Row>(connection, text);
-      const prepared = () => rows('XA RECOVER');
-      const { server } = mariadb;
-      await killedEverywhere({ kind: 'mariadb', connection, server, rows, prepared });
-    } finally {
-      await mariadb.dispose();
-    }
+    await using database = await mariadbBookings(accounts);
+    await killedEverywhere(database);
   });
 });

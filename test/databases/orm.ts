@@ -3,9 +3,9 @@
  * branch's, what they roll back is gone.
  */
 import { describe, expect, it } from 'vitest';
-import type { Isolation, Sql } from '../../src/postgresql.ts';
+import type { Sql } from '../../src/postgresql.ts';
 import { prepareCall, refOf, Stop } from '../support/resources/sql-calls.ts';
-import { type OpenWork, raise, type Work, type WorkResource } from './sql-resource.ts';
+import { raise, type SqlBench, type Work } from './sql-resource.ts';
 
 export interface OrmTransaction {
   /** To account 1. */
@@ -22,13 +22,9 @@ export interface OrmHandle extends OrmTransaction {
   readonly withLevel: (body: OrmBody) => Promise<void>;
 }
 
-export interface OrmBench {
-  readonly open: (more?: OpenWork) => Promise<WorkResource>;
-  readonly balance: () => Promise<number>;
+export interface OrmBench
+  extends Pick<SqlBench, 'open' | 'balance' | 'raiseById' | 'deadlockIsolation'> {
   readonly libraries: Readonly<Record<string, (sql: Sql) => OrmHandle>>;
-  /** As `SqlBench.raiseById` and `deadlockIsolation`. */
-  readonly raiseById: string;
-  readonly isolation?: Isolation;
 }
 
 const fails: OrmBody = () => Promise.reject(new Error('on purpose'));
@@ -38,7 +34,13 @@ async function lingers(tx: OrmTransaction): Promise<void> {
   for (let round = 0; round < 10; round += 1) await tx.add(0);
 }
 
-export function ormWork({ open, balance, libraries, raiseById, isolation }: OrmBench): void {
+export function ormWork({
+  open,
+  balance,
+  libraries,
+  raiseById,
+  deadlockIsolation: isolation,
+}: OrmBench): void {
   /** What a branch with this work adds to the account; or why it aborts. */
   async function added(work: Work, timeoutMs = 30_000): Promise<number | string> {
     const resource = await open();
@@ -214,7 +216,7 @@ export function ormWork({ open, balance, libraries, raiseById, isolation }: OrmB
           await lingers(tx);
         });
       };
-      expect(await added(work)).toMatch(/prepare returned (before|while)/);
+      expect(await added(work)).toMatch(/The function returned (before|while)/);
     });
 
     it('an isolation level of its own: told which option sets it', async () => {

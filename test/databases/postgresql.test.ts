@@ -5,71 +5,43 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { integer, pgTable } from 'drizzle-orm/pg-core';
 import { PostgresDialect } from 'kysely';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { PostgresqlAddress } from '../../cluster/databases/postgresql-server.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { openPostgresqlResource, ormClient, type Sql } from '../../src/postgresql.ts';
-import { startPostgresql, type TestPostgresql } from '../support/resources/postgresql.ts';
+import { startPostgresql } from '../support/resources/postgresql.ts';
 import { prepareCall, refOf, Stop } from '../support/resources/sql-calls.ts';
 import { ormWork } from './orm.ts';
+import { postgresqlHandles } from './orm-handles.ts';
 import { drizzleOn, kyselyOn } from './orm-libraries.ts';
 import { outcomeRows } from './outcome-rows.ts';
-import {
-  type OpenWork,
-  raise,
-  runWork,
-  sqlResource,
-  type Work,
-  type WorkResource,
-} from './sql-resource.ts';
+import { raise, runWork, sqlResource, type Work, type WorkResource } from './sql-resource.ts';
 import { swallowed } from './swallowed.ts';
 import { heard, waits } from './waits.ts';
+import { workOnPostgresql } from './work-bench.ts';
 
 const tables = `
   CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
   INSERT INTO account VALUES (1, 100), (2, 100)`;
-let postgresql: TestPostgresql;
-let connection: PostgresqlAddress;
-const opened: WorkResource[] = [];
+const bench = workOnPostgresql(tables);
+const { at, balance } = bench;
 
-beforeAll(async () => {
-  postgresql = await startPostgresql();
-});
-afterAll(() => postgresql.dispose());
-beforeEach(async () => {
-  connection = await postgresql.database(tables);
-});
-afterEach(async () => {
-  for (const resource of opened.splice(0)) await resource.close();
-});
+const open = (more?: Parameters<typeof bench.openWith>[1]): Promise<WorkResource> =>
+  bench.openWith(runWork, more);
 
-async function open({ port, instance, ...more }: OpenWork = {}): Promise<WorkResource> {
-  const resource = await openPostgresqlResource({
-    name: 'ledger',
-    connection: { ...connection, ...(port === undefined ? {} : { port }) },
-    prepare: runWork,
-    ...more,
-  });
-  opened.push(resource);
-  await resource.begin?.({ instance: instance ?? '' });
-  return resource;
-}
-
-async function balance(): Promise<number> {
-  const text = 'SELECT balance FROM account WHERE id = 1';
-  const rows = await postgresql.query<{ balance: number }>(connection, text);
-  return rows[0]?.balance ?? Number.NaN;
+/** In the database of the test. */
+function run<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]> {
+  return at.postgresql.query(at.connection, text, values);
 }
 
 async function prepared(): Promise<string[]> {
   const text = 'SELECT gid FROM pg_prepared_xacts WHERE database = current_database()';
-  return (await postgresql.query<{ gid: string }>(connection, text)).map(({ gid }) => gid);
+  return (await run<{ gid: string }>(text)).map(({ gid }) => gid);
 }
 
 sqlResource({
+  ...bench,
   open,
   otherName: () => 'another',
-  port: () => connection.port,
-  balance,
+  port: () => at.connection.port,
   prepared,
   // What is prepared is the server's at once.
   sessionEnded: async () => undefined,
@@ -80,20 +52,18 @@ sqlResource({
   },
   lost: /terminated|closed|reset/i,
   ended: /terminat|not queryable|closed/i,
-  raiseById: 'UPDATE account SET balance = balance + 1 WHERE id = $1',
   readLocking: 'SELECT * FROM account FOR SHARE',
-  deadlockIsolation: 'read committed',
 });
 
 swallowed({
   open,
-  port: () => connection.port,
-  free: () => postgresql.query(connection, 'SELECT 1 FROM account WHERE id = 1 FOR UPDATE NOWAIT'),
+  port: () => at.connection.port,
+  free: () => run('SELECT 1 FROM account WHERE id = 1 FOR UPDATE NOWAIT'),
 });
 
 waits({
   open,
-  run: (text) => postgresql.query(connection, text),
+  run,
   tellsApart: true,
 });
 
@@ -103,11 +73,11 @@ it('a reader that waits for no one, and a foreign prepared transaction, are no n
   const call = prepareCall<Work>((sql) => sql.query('UPDATE account SET balance = 7 WHERE id = 2'));
   expect(await resource.prepare(call)).toEqual({ vote: 'commit' });
   const foreign = `BEGIN; UPDATE account SET balance = 8 WHERE id = 1; PREPARE TRANSACTION 'theirs'`;
-  await postgresql.query(connection, foreign);
-  const waiting = postgresql.query(connection, 'UPDATE account SET balance = 9 WHERE id = 1');
-  await postgresql.query(connection, 'SELECT pg_sleep(4) FROM account LIMIT 1');
+  await run(foreign);
+  const waiting = run('UPDATE account SET balance = 9 WHERE id = 1');
+  await run('SELECT pg_sleep(4) FROM account LIMIT 1');
   expect(warnings).toEqual([]);
-  await postgresql.query(connection, `ROLLBACK PREPARED 'theirs'`);
+  await run(`ROLLBACK PREPARED 'theirs'`);
   await waiting;
   await resource.rollback(refOf(call));
 });
@@ -117,11 +87,11 @@ outcomeRows({
   otherName: () => 'another',
   rows: async () => {
     const text = `SELECT gid FROM verdict_branches WHERE gid <> 'identity'`;
-    return (await postgresql.query<{ gid: string }>(connection, text)).map(({ gid }) => gid);
+    return (await run<{ gid: string }>(text)).map(({ gid }) => gid);
   },
   age: async (txid, days) => {
     const text = `UPDATE verdict_branches SET seen_at = now() - $1 * interval '1 day' WHERE gid LIKE $2`;
-    await postgresql.query(connection, text, [days, `%${txid}%`]);
+    await run(text, [days, `%${txid}%`]);
   },
 });
 
@@ -130,13 +100,13 @@ describe('what an operator did by hand', () => {
     const resource = await open();
     const call = prepareCall(raise);
     await resource.prepare(call);
-    await postgresql.query(connection, `ROLLBACK PREPARED '${(await prepared())[0]}'`);
+    await run(`ROLLBACK PREPARED '${(await prepared())[0]}'`);
     await expect(resource.commit(refOf(call))).rejects.toThrow(/none of that name has committed/);
     await expect(resource.commit(refOf(call))).rejects.toThrow(/none of that name has committed/);
     expect(await balance()).toBe(100);
     // What docs/DATABASES.md tells the operator to do.
     const name = `verdict:ledger:${call.txid}:${call.branch}`;
-    await postgresql.query(connection, 'INSERT INTO verdict_branches (gid) VALUES ($1)', [name]);
+    await run('INSERT INTO verdict_branches (gid) VALUES ($1)', [name]);
     await resource.commit(refOf(call));
   });
 
@@ -144,7 +114,7 @@ describe('what an operator did by hand', () => {
     const resource = await open();
     const call = prepareCall(raise);
     await resource.prepare(call);
-    await postgresql.query(connection, `COMMIT PREPARED '${(await prepared())[0]}'`);
+    await run(`COMMIT PREPARED '${(await prepared())[0]}'`);
     await expect(resource.rollback(refOf(call))).rejects.toThrow(/someone ran COMMIT PREPARED/);
     await resource.commit(refOf(call));
     expect(await balance()).toBe(101);
@@ -203,7 +173,7 @@ describe('a service', () => {
   it('may set what it likes for its session: the branch can be ended, and the next finds nothing of it', async () => {
     const resource = await open();
     const setup = 'CREATE SCHEMA other; CREATE ROLE low; GRANT USAGE ON SCHEMA public TO low';
-    await postgresql.query(connection, setup);
+    await run(setup);
     const call = prepareCall<Work>(async (sql) => {
       await raise(sql);
       await sql.query('SELECT pg_advisory_lock(42)');
@@ -235,9 +205,7 @@ describe('a service', () => {
       sql.query('SELECT * FROM account').then(() => 'readonly'),
     );
     expect(await resource.prepare(call)).toEqual({ vote: 'readonly' });
-    expect(
-      await postgresql.query(connection, `SELECT * FROM verdict_branches WHERE gid <> 'identity'`),
-    ).toEqual([]);
+    expect(await run(`SELECT * FROM verdict_branches WHERE gid <> 'identity'`)).toEqual([]);
   });
 });
 
@@ -247,13 +215,12 @@ describe('libraries with transactions of their own', () => {
     balance: integer('balance').notNull(),
   });
   ormWork({
+    ...bench,
     open,
-    balance,
-    raiseById: 'UPDATE account SET balance = balance + 1 WHERE id = $1',
-    isolation: 'read committed',
     libraries: {
       Kysely: kyselyOn((sql) => new PostgresDialect({ pool: ormClient(sql) })),
       Drizzle: drizzleOn((sql) => drizzle({ client: ormClient(sql) }), account),
+      ...postgresqlHandles,
     },
   });
 
@@ -394,31 +361,27 @@ describe('a service that breaks the rules', () => {
         return raise(sql);
       }),
     );
-    await expect((kept as Sql | null)?.query('SELECT 1')).rejects.toThrow(/has been voted on/);
+    await expect((kept as Sql | null)?.query('SELECT 1')).rejects.toThrow(/is over/);
   });
 });
 
 it('votes to abort, and holds nothing, where PostgreSQL has no room for one more', async () => {
   const other = await startPostgresql(['max_prepared_transactions=1']);
-  connection = await other.database(tables);
-  try {
-    const resource = await open();
-    const first = prepareCall(raise);
-    expect(await resource.prepare(first)).toEqual({ vote: 'commit' });
-    const second = (): ReturnType<WorkResource['prepare']> =>
-      resource.prepare(
-        prepareCall<Work>((sql) => sql.query('UPDATE account SET balance = 7 WHERE id = 2')),
-      );
-    expect(await second()).toMatchObject({
-      vote: 'abort',
-      reason: { retryable: true, message: expect.stringContaining('max_prepared_transactions') },
-    });
-    await resource.commit(refOf(first));
-    expect(await second()).toEqual({ vote: 'commit' });
-  } finally {
-    for (const resource of opened.splice(0)) await resource.close();
-    await other.dispose();
-  }
+  // After its resource.
+  onTestFinished(() => other.dispose());
+  const resource = await open({ connection: await other.database(tables) });
+  const first = prepareCall(raise);
+  expect(await resource.prepare(first)).toEqual({ vote: 'commit' });
+  const second = (): ReturnType<WorkResource['prepare']> =>
+    resource.prepare(
+      prepareCall<Work>((sql) => sql.query('UPDATE account SET balance = 7 WHERE id = 2')),
+    );
+  expect(await second()).toMatchObject({
+    vote: 'abort',
+    reason: { retryable: true, message: expect.stringContaining('max_prepared_transactions') },
+  });
+  await resource.commit(refOf(first));
+  expect(await second()).toEqual({ vote: 'commit' });
 });
 
 it('prepares nothing on a server whose max_prepared_transactions is 0, and says what to do', async () => {

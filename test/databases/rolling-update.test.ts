@@ -11,20 +11,14 @@ import { serveParticipant, vote } from '../../src/participant.ts';
 import { silentLogger } from '../../src/ports/logger.ts';
 import { temporaryDirectory } from '../support/logs/stores.ts';
 import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
-import { type ReplicaSettings, startReplica } from '../support/participants/replica.ts';
+import { startReplica } from '../support/participants/replica.ts';
 import { type Child, eventually } from '../support/process/child.ts';
-import { mariadbMissing, startMariadb } from '../support/resources/mariadb.ts';
-import { startPostgresql } from '../support/resources/postgresql.ts';
+import { mariadbMissing } from '../support/resources/mariadb.ts';
+import { type Bookings, expectBooked, mariadbBookings, postgresqlBookings } from './bookings.ts';
 
 const accounts = 40;
 const loops = 4;
 const options = { patienceMs: 1_000, queryTimeoutMs: 500, retryDelayMs: 20, maxRetryDelayMs: 200 };
-
-interface Database extends Pick<ReplicaSettings, 'kind' | 'connection'> {
-  readonly name: string;
-  rows<Row>(text: string): Promise<readonly Row[]>;
-  prepared(): Promise<readonly unknown[]>;
-}
 
 /** Orders without end, until it is told to stop. */
 class Load {
@@ -34,14 +28,14 @@ class Load {
   readonly #loops: readonly Promise<void>[];
   #stopping = false;
 
-  constructor(client: Client, name: string) {
-    this.#loops = Array.from({ length: loops }, (_, index) => this.#loop(client, name, index));
+  constructor(client: Client) {
+    this.#loops = Array.from({ length: loops }, (_, index) => this.#loop(client, index));
   }
 
-  async #loop(client: Client, name: string, index: number): Promise<void> {
+  async #loop(client: Client, index: number): Promise<void> {
     for (let count = index; !this.#stopping; count += loops) {
       const branches = [
-        { participant: name, payload: { account: count % accounts } },
+        { participant: 'payment', payload: { account: count % accounts } },
         { participant: 'shipping', payload: null },
       ];
       try {
@@ -70,8 +64,8 @@ class Load {
   }
 }
 
-async function rollingUpdate(database: Database, between: number): Promise<void> {
-  const { kind, connection, name } = database;
+async function rollingUpdate(database: Bookings, between: number): Promise<void> {
+  const { kind, connection } = database;
   const directory = temporaryDirectory();
   const node = await NodeProcess.started({
     data: join(directory.path, 'node'),
@@ -93,7 +87,7 @@ async function rollingUpdate(database: Database, between: number): Promise<void>
     const settings = {
       kind,
       connection,
-      name,
+      name: 'payment',
       url: node.url,
       data: join(directory.path, data),
       options,
@@ -105,7 +99,7 @@ async function rollingUpdate(database: Database, between: number): Promise<void>
   try {
     const [a, b, c] = [await start('a'), await start('b'), await start('c')];
     await shipping.connected();
-    const load = new Load(client, name);
+    const load = new Load(client);
     await load.more(between);
     // A rolling update: the new one first, then the old one goes.
     await start('d');
@@ -130,20 +124,9 @@ async function rollingUpdate(database: Database, between: number): Promise<void>
       async () => ((await database.prepared()).length === 0 ? true : null),
       () => 'all that is prepared to end',
     );
-    const booked = await database.rows<{ txid: string }>('SELECT txid FROM booking');
-    const expected = [...load.committed].sort();
-    expect(booked.map(({ txid }) => txid).sort()).toEqual(expected);
-    await eventually(
-      async () => (shipped.size === expected.length ? true : null),
-      () => `${expected.length} to be shipped`,
-    );
-    expect([...shipped].sort()).toEqual(expected);
-    const [sum] = await database.rows<{ sum: string | number }>(
-      'SELECT SUM(balance) AS sum FROM account',
-    );
-    expect(Number(sum?.sum)).toBe(-expected.length);
+    await expectBooked(database, shipped, load.committed);
     // Nothing is owed without an operator.
-    for (const txid of expected.slice(-between * 6)) {
+    for (const txid of [...load.committed].sort().slice(-between * 6)) {
       await eventually(
         async () => ((await client.status(txid)).state === 'COMMITTED' ? true : null),
         () => `${txid} to be done everywhere`,
@@ -162,52 +145,14 @@ async function rollingUpdate(database: Database, between: number): Promise<void>
 
 describe('processes of one service over one database, replaced under load', () => {
   it('PostgreSQL', { timeout: 180_000 }, async () => {
-    const postgresql = await startPostgresql();
-    const connection = await postgresql.database(`
-      CREATE TABLE account (id int PRIMARY KEY, balance int NOT NULL);
-      INSERT INTO account SELECT id, 0 FROM generate_series(0, ${accounts - 1}) AS id;
-      CREATE TABLE booking (txid text PRIMARY KEY, account int NOT NULL)`);
-    try {
-      const rows = <Row>(text: string): Promise<Row[]> =>
-        postgresql.query(connection, text) as Promise<Row[]>;
-      await rollingUpdate(
-        {
-          kind: 'postgresql',
-          name: 'payment',
-          connection,
-          rows,
-          prepared: () => rows('SELECT gid FROM pg_prepared_xacts'),
-        },
-        60,
-      );
-    } finally {
-      await postgresql.dispose();
-    }
+    await using database = await postgresqlBookings(accounts);
+    await rollingUpdate(database, 60);
   });
 
   it('MariaDB', { timeout: 180_000 }, async ({ skip }) => {
     const missing = await mariadbMissing();
     if (missing !== null) skip(missing);
-    const mariadb = await startMariadb();
-    const connection = await mariadb.database([
-      'CREATE TABLE account (id INT PRIMARY KEY, balance INT NOT NULL)',
-      `INSERT INTO account VALUES ${Array.from({ length: accounts }, (_, id) => `(${id}, 0)`).join(', ')}`,
-      'CREATE TABLE booking (txid VARCHAR(64) PRIMARY KEY, account INT NOT NULL)',
-    ]);
-    try {
-      const rows = <Row>(text: string): Promise<Row[]> => mariadb.query<Row>(connection, text);
-      await rollingUpdate(
-        {
-          kind: 'mariadb',
-          name: 'payment',
-          connection,
-          rows,
-          prepared: () => rows('XA RECOVER'),
-        },
-        25,
-      );
-    } finally {
-      await mariadb.dispose();
-    }
+    await using database = await mariadbBookings(accounts);
+    await rollingUpdate(database, 25);
   });
 });

@@ -212,6 +212,36 @@ export function sqlResource(bench: SqlBench): void {
       }
     });
 
+    it('the one may commit between any two statements of the other', async () => {
+      const proxy = await TcpProxy.started(bench.port());
+      const first = await open({ instance: a });
+      const second = await open({ instance: b, port: portOf(proxy) });
+      let amid = true;
+      for (let at = 1; amid; at += 1) {
+        const branch = await preparedBy(first, a);
+        const held = Promise.withResolvers<boolean>();
+        let left = at;
+        proxy.rule = (direction) => {
+          left -= Number(direction === 'request');
+          if (left > 0) return 'pass';
+          held.resolve(true);
+          return 'hold';
+        };
+        const committing = second.commit({ ...branch, instance: b, takenOver: true });
+        const ended = Promise.resolve(committing).then(
+          () => null,
+          (error: unknown) => error,
+        );
+        amid = await Promise.race([held.promise, ended.then(() => false)]);
+        if (amid) await first.commit({ ...branch, instance: a });
+        proxy.rule = null;
+        proxy.release();
+        expect(await ended, `statement ${at}`).toBeNull();
+        expect(await balance()).toBe(100 + at);
+      }
+      await proxy.close();
+    });
+
     it('a commit of what neither holds nor knows is nothing, and says so', async () => {
       const [, second] = await both();
       const call = { ...refOf(prepareCall(raise)), instance: b, takenOver: true };

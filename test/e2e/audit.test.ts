@@ -176,6 +176,7 @@ describe('the audit log', () => {
       { ...who, txid: first.txid, by: 'resolve', recorded: false },
       { ...who, txid: second.txid, by: 'rollback', recorded: false },
     ]);
+    expect(of('forced-abort').filter((line) => 'type' in line)).toEqual([]);
     expect(of('retired')).toMatchObject([{ participant: 'p', instance: 'p-1' }]);
     const numbers = lines().map(({ number }) => number);
     expect(numbers).toEqual(numbers.map((_, index) => index + 1));

@@ -278,6 +278,24 @@ describe('submit', () => {
 });
 
 describe("the operator's commands", () => {
+  // Not the time-out: who has mistyped a name waits for nothing.
+  it.each([
+    ['drain', 'aa'],
+    ['undrain', 'aa'],
+    ['log-level', 'info', '--node', 'aa'],
+    ['step-down', '--to', 'aa'],
+  ])('%s names the nodes there are where none has the given name', async (...args) => {
+    const { exitCode, errors } = await runCli([...args, '--yes', '--url', url]);
+    expect(errors).toContain('There is no node aa: those that are up are a. Nothing was done.');
+    expect(exitCode).toBe(exitCodes.usage);
+  });
+
+  it('step-down to who leads already changes nothing, and is no failure', async () => {
+    const { exitCode, out } = await runCli(['step-down', '--to', 'a', '--yes', '--url', url]);
+    expect(out).toBe('shard 0  is led by a already\n');
+    expect(exitCode).toBe(exitCodes.ok);
+  });
+
   it('status shows the node, its shard and who is connected', async () => {
     const { exitCode, out } = await runCli(['status', '--url', url]);
     expect(exitCode).toBe(exitCodes.ok);
@@ -366,13 +384,14 @@ describe("the operator's commands", () => {
   });
 
   it('retire shuts an instance out', async () => {
-    const retired = await runCli(['retire', 'shipping', 'lost-store', '--yes', '--url', url]);
+    const retire = ['retire', 'shipping', 'lost-store', '--force', '--yes', '--url', url];
+    const retired = await runCli(retire);
     expect(retired).toMatchObject({
       exitCode: exitCodes.ok,
       out: 'Instance lost-store of shipping is retired: every node has heard of it.\n',
     });
     const both = ['retire', 'shipping', '--shared-resource', 'shipping-db', '--yes', '--url', url];
-    expect(await runCli(both)).toMatchObject({
+    expect(await runCli([...both, '--force'])).toMatchObject({
       exitCode: exitCodes.ok,
       out: expect.stringContaining('The shared resource shipping-db of shipping'),
     });
@@ -381,28 +400,45 @@ describe("the operator's commands", () => {
   });
 
   it('rebind gives an instance to another identity', async () => {
-    const to = ['--identity', 'stock-eu', '--yes', '--url', url];
+    const asked = ['--identity', 'stock-eu', '--yes', '--url', url];
+    const refused = await runCli(['rebind', 'shipping', 'some-instance', ...asked]);
+    expect(refused).toMatchObject({ exitCode: exitCodes.notDone, out: '' });
+    expect(refused.errors).toMatch(/no access file, .*Nothing was done.*--force/);
+    const to = [...asked, '--force'];
     expect(await runCli(['rebind', 'shipping', 'some-instance', ...to])).toMatchObject({
       exitCode: exitCodes.ok,
       out: 'Instance some-instance of shipping belongs to stock-eu: every node has heard of it.\n',
     });
-    const shared = ['rebind', 'shipping', '--shared-resource', 'shipping-db', '--json', ...to];
+    const shared = ['rebind', 'shipping', '--shared-resource', 'other-db', '--json', ...to];
     const { exitCode, out } = await runCli(shared);
     expect(exitCode).toBe(exitCodes.ok);
     expect(JSON.parse(out)).toEqual({
       participant: 'shipping',
-      sharedResource: 'shipping-db',
+      sharedResource: 'other-db',
       identity: 'stock-eu',
       rebound: true,
     });
+    // What was retired is given to no one, whatever is said.
+    const retired = ['rebind', 'shipping', '--shared-resource', 'shipping-db', ...to];
+    const gone = await runCli(retired);
+    expect(gone).toMatchObject({ exitCode: exitCodes.notDone, out: '' });
+    expect(gone.errors).toBe(
+      'error: The shared resource shipping-db of shipping was retired, for good, and can be given to no one. Nothing was done. A shared resource of another name belongs to the identity that is the first to come with it.\n',
+    );
   });
 
-  it('retire warns of a name that no node knows, and of an instance that is connected', async () => {
+  it('retire refuses a name that no one knows, and warns of an instance that is connected', async () => {
     const retire = (...what: string[]) => runCli(['retire', ...what, '--yes', '--url', url]);
-    expect((await retire('inventry', 'lost-store')).errors).toContain(
-      'No node knows a participant inventry',
+    const refused = await retire('inventry', 'lost-store');
+    expect(refused).toMatchObject({ exitCode: exitCodes.notDone, out: '' });
+    expect(refused.errors).toMatch(
+      /No instance lost-store of inventry is known: .*Nothing was done\. .*the nearest first: inventory.*--force\./,
     );
-    expect((await retire('inventory', 'lost-too')).errors).toBe('');
+    const resource = await retire('inventry', '--shared-resource', 'db');
+    expect(resource.errors).toContain('No shared resource db of inventry is known');
+    // What was given up before is known, and may be given up again.
+    expect(await retire('inventry', 'lost-store', '--force')).toMatchObject({ exitCode: 0 });
+    expect(await retire('inventry', 'lost-store')).toMatchObject({ exitCode: 0 });
     const { participants } = JSON.parse((await runCli(['status', '--json', '--url', url])).out) as {
       participants: { participant: string; instance: string }[];
     };

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { CrashPoint } from '../../src/coordinator/crash-points.ts';
 import type { Txid } from '../../src/core/txid.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { TcpProxy } from '../support/network/tcp-proxy.ts';
 import { EtcdCluster, type EtcdClusterSettings } from '../support/nodes/etcd-cluster.ts';
 import { eventually, pause } from '../support/process/child.ts';
 import { runCli } from '../support/process/cli-process.ts';
@@ -168,6 +169,29 @@ describe.skipIf(programs === undefined)('while a leader that stands still has it
     node.child.signal('SIGCONT');
     expect(await slow).toMatchObject({ ended: 'fail' });
     expect(await cluster.settled()).toEqual([]);
+  });
+
+  it('a forced abort that etcd does not answer may stand: so it says, and what to do', async () => {
+    await started({ leaseTtlMs: 30_000 });
+    const { node, slow, txid } = await halfPrepared();
+    node.child.signal('SIGSTOP');
+    const proxy = await TcpProxy.started(etcd.member.ports.client);
+    try {
+      // In what it writes alone.
+      proxy.loseRepliesFrom('branches');
+      const args = ['--etcd', `http://${proxy.url}`, '--cluster', cluster.place.cluster];
+      const forced = await runCli(['decision', txid, ...args, '--resolve', '--yes']);
+      expect(forced.exitCode).toBe(4);
+      expect(forced.errors).toMatch(/may be recorded.*run this again/i);
+    } finally {
+      await proxy.close();
+    }
+    expect(JSON.parse((await decision(txid)).out)).toMatchObject({
+      decision: 'abort',
+      source: 'recorded',
+    });
+    node.child.signal('SIGCONT');
+    expect(await slow).toMatchObject({ ended: 'fail' });
   });
 
   it('what is no txid of the cluster, and an etcd that is not there, are told apart', async () => {

@@ -1,4 +1,5 @@
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { layoutOf } from '../../cluster/demo/layout.ts';
 import type { CheckResult } from '../../cluster/demo/reconcile.ts';
@@ -103,5 +104,21 @@ describe('the demo', () => {
     run.kill('SIGINT');
     expect((await run.ended).exitCode).toBe(130);
     expect(pids.some(isRunning)).toBe(false);
+  });
+
+  /** `npm run` passes on the Ctrl-C that the terminal has sent already. */
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)('leaves no directory behind, told twice: %s', async (signal, exitCode) => {
+    const run = startScript(demo, ['--orders', '4000'], { TMPDIR: directory.path });
+    await until('orders are being submitted', () => run.errors().includes('Submitting 4000'));
+    expect(readdirSync(directory.path)).toHaveLength(1);
+    run.kill(signal);
+    await setTimeout(50);
+    run.kill(signal);
+    expect((await run.ended).exitCode).toBe(exitCode);
+    expect(readdirSync(directory.path)).toEqual([]);
   });
 });

@@ -46,7 +46,7 @@ async function serve(document: string, name: string): Promise<void> {
   symlinkSync(join(root, 'node_modules'), join(app, 'node_modules'));
   const written = program
     .replaceAll('127.0.0.1:7070', url)
-    .replace("name: 'inventory'", `name: '${name}'`)
+    .replace(/(?<=name: |serve\()'inventory'/, `'${name}'`)
     .replaceAll(/'verdict\/([\w-]+)'/g, (_, entry) => `'${join(root, 'src', `${entry}.ts`)}'`);
   writeFileSync(join(app, 'package.json'), '{"type":"module"}');
   writeFileSync(join(app, 'service.ts'), written);
@@ -55,31 +55,31 @@ async function serve(document: string, name: string): Promise<void> {
   await child.line(/connected to a node/);
 }
 
-it.each([
-  ['docs/FIRST-PARTICIPANT.md', 'first'],
-  ['docs/PARTICIPANTS.md', 'stored'],
-  ['README.md', 'readme'],
+interface Lamps {
+  readonly item: 'sku' | 'key';
+  readonly count: 'quantity' | 'amount';
+}
+
+it.each<[document: string, name: string, Lamps]>([
+  ['docs/FIRST-PARTICIPANT.md', 'first', { item: 'sku', count: 'quantity' }],
+  ['docs/PARTICIPANTS.md', 'stored', { item: 'sku', count: 'quantity' }],
+  ['README.md', 'readme', { item: 'key', count: 'amount' }],
 ])(
   'the service of %s sells ten lamps, whoever asks for them at once, and nothing for nonsense',
-  async (document, name) => {
+  async (document, name, { item, count }) => {
     await serve(document, name);
     const order = (payload: unknown) =>
       client.transact(
         { branches: [{ participant: name, payload }] },
         { retry: true, answer: 'applied' },
       );
-    for (const payload of [
-      { sku: 'lamp' },
-      { sku: 'lamp', quantity: -3 },
-      { sku: 'lamp', quantity: 0.5 },
-      { sku: 'lamp', quantity: '1' },
-    ]) {
-      const outcome = await order(payload);
+    for (const nonsense of [undefined, -3, 0.5, '1']) {
+      const outcome = await order({ [item]: 'lamp', [count]: nonsense });
       expect(outcome).toMatchObject({ outcome: 'aborted', reason: { code: 'VOTED_ABORT' } });
-      expect(outcome.outcome === 'aborted' && outcome.reason.message).toContain('payload.quantity');
+      expect(outcome.outcome === 'aborted' && outcome.reason.message).toContain(`payload.${count}`);
     }
     const orders = await Promise.all(
-      Array.from({ length: 25 }, () => order({ sku: 'lamp', quantity: 1 })),
+      Array.from({ length: 25 }, () => order({ [item]: 'lamp', [count]: 1 })),
     );
     expect(orders.filter(({ outcome }) => outcome === 'committed')).toHaveLength(10);
     for (const outcome of orders) {

@@ -28,6 +28,7 @@ const identities: Record<string, object> = {
   shop: { roles: ['client'], calls: ['payment', 'stock'] },
   bank: { roles: ['client'], calls: ['payment'] },
   alice: { roles: ['operator'] },
+  vic: { roles: ['viewer'] },
 };
 
 let authority: TlsAuthority;
@@ -176,6 +177,14 @@ describe('identities', () => {
     expect(refused).not.toContain('"payment-eu');
     const { instance } = own;
     const rebind = ['rebind', 'payment', instance, '--identity', 'payment-eu', '--yes'];
+    const typo = ['rebind', 'payment', instance, '--identity', 'payment-eo', '--yes'];
+    const noIdentity = await runCli([...typo, ...flagsOf('alice')]);
+    expect(noIdentity.exitCode).toBe(4);
+    expect(noIdentity.errors).toMatch(/no identity payment-eo: it has .*payment-eu.*--force/);
+    const other = ['rebind', 'payment', `${instance}x`, '--identity', 'payment-eu', '--yes'];
+    const noInstance = await runCli([...other, ...flagsOf('alice')]);
+    expect(noInstance.exitCode).toBe(4);
+    expect(noInstance.errors).toMatch(/No instance .*x of payment is known: .*--force/);
     const run = await runCli([...rebind, '--reason', 'moved', ...flagsOf('alice')]);
     expect(run).toMatchObject({ exitCode: 0 });
     await taking.close({ timeoutMs: 10 });
@@ -202,6 +211,36 @@ describe('identities', () => {
     await shop.close();
   });
 
+  it('with the role viewer look by every command, and do nothing', async () => {
+    const shop = await connect({ urls: [node.url], name: 'shop', tls: tlsOf('shop') });
+    const open = await shop.begin();
+    const looks = [
+      ...[['status'], ['tx', 'list'], ['tx', 'show', open.txid], ['explain', open.txid]],
+      ...[['locks'], ['config'], ['top', '--once'], ['doctor']],
+    ];
+    for (const command of looks) {
+      const run = await runCli([...command, ...flagsOf('vic')]);
+      expect(run, command.join(' ')).toMatchObject({ exitCode: 0, errors: '' });
+    }
+    const acts = [
+      ...[['resolve', open.txid], ['retry', open.txid], ['drain'], ['undrain'], ['step-down']],
+      ...[
+        ['retire', 'stock', 'x'],
+        ['log-level', 'debug'],
+      ],
+    ].map((command) => [...command, '--yes']);
+    for (const command of [...acts, ['recover']]) {
+      const run = await runCli([...command, ...flagsOf('vic')]);
+      expect(run.exitCode, command.join(' ')).toBe(4);
+      expect(run.errors, command.join(' ')).toMatch(/needs the role .*operator/);
+    }
+    expect((await open.rollback()).outcome).toBe('aborted');
+    // Who may neither operate nor look hears of the role that it asked for first.
+    const denied = await runCli(['status', ...flagsOf('bank')]);
+    expect(denied.errors).toContain('does not give the role operator to the identity bank');
+    await shop.close();
+  });
+
   it('are shown to operators as they are in force, and to no one else', async () => {
     const shown = await runCli(['config', '--json', ...flagsOf('alice')]);
     const { access } = JSON.parse(shown.out) as { access: { identities: { name: string }[] } };
@@ -210,7 +249,7 @@ describe('identities', () => {
     expect(lines.out).toMatch(/^access\.identities\.4\.calls {2}payment$/m);
     expect((await runCli(['config', ...flagsOf('bank')])).exitCode).not.toBe(0);
     const right = await runCli(['config', '--check', at('access.json')]);
-    expect(right).toMatchObject({ exitCode: 0, out: expect.stringContaining('6 identities') });
+    expect(right).toMatchObject({ exitCode: 0, out: expect.stringContaining('7 identities') });
   });
 
   it('change with the file, while the node runs', async () => {

@@ -1,5 +1,5 @@
 /** Peers that show a JWT: let in, renewed, ended by expiry; and an issuer that is away. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -21,6 +21,7 @@ let authority: TlsAuthority;
 let directory: string;
 let node: NodeProcess;
 let jwks: Server;
+let jwksUrl: string;
 let tls: { readonly ca: { readonly file: string } };
 const keys: JWK[] = [];
 let jwksIsAway = false;
@@ -36,8 +37,8 @@ const at = (name: string): string => join(directory, name);
 async function signer(kid: string, issuer: string = issuers.url) {
   const { publicKey, privateKey } = await generateKeyPair('ES256');
   const jwk = { ...(await exportJWK(publicKey)), kid, alg: 'ES256' };
-  const sign = (sub: string, lifeS = 3_600): Promise<string> =>
-    new SignJWT({ iss: issuer, aud: 'verdict', sub, jti: crypto.randomUUID() })
+  const sign = (sub: string, lifeS = 3_600, aud = 'verdict'): Promise<string> =>
+    new SignJWT({ iss: issuer, aud, sub, jti: crypto.randomUUID() })
       .setExpirationTime(Math.floor(Date.now() / 1_000) + lifeS)
       .setProtectedHeader({ alg: 'ES256', kid })
       .sign(privateKey);
@@ -52,6 +53,34 @@ const peerOf = (name: string, role: string, by: string = issuers.url) => ({
   roles: [role],
   ...(role === 'client' ? { calls: ['*'], clients: ['shop', 'verdict-cli'] } : {}),
 });
+
+/** `audience`: that of the issuer whose keys have a URL. */
+function writeAccess(audience = 'verdict'): void {
+  const common = { audience: 'verdict', algorithms: ['ES256'] };
+  writeFileSync(
+    at('access.json'),
+    JSON.stringify({
+      identities: [
+        peerOf('shop', 'client'),
+        peerOf('pay', 'participant'),
+        peerOf('stock', 'participant'),
+        peerOf('ops', 'operator', issuers.file),
+      ],
+      issuers: [
+        { ...common, issuer: issuers.url, audience, keys: { url: jwksUrl } },
+        { ...common, issuer: issuers.file, keys: { file: 'jwks.json' } },
+      ],
+    }),
+  );
+}
+
+function audited(event: string): Record<string, unknown>[] {
+  return readFileSync(at('audit.jsonl'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter((line) => line['event'] === event);
+}
 
 interface Served {
   readonly handle: ParticipantHandle;
@@ -111,26 +140,9 @@ describe('a node with an access file that names issuers', () => {
       if (!jwksIsAway) response.end(JSON.stringify({ keys }));
     });
     await new Promise<void>((resolve) => jwks.listen(0, '127.0.0.1', resolve));
-    const url = `http://127.0.0.1:${(jwks.address() as AddressInfo).port}/jwks`;
+    jwksUrl = `http://127.0.0.1:${(jwks.address() as AddressInfo).port}/jwks`;
     writeFileSync(at('jwks.json'), JSON.stringify({ keys: [] }));
-    const issuerOf = (name: string, from: object) => ({
-      issuer: name,
-      audience: 'verdict',
-      algorithms: ['ES256'],
-      keys: from,
-    });
-    writeFileSync(
-      at('access.json'),
-      JSON.stringify({
-        identities: [
-          peerOf('shop', 'client'),
-          peerOf('pay', 'participant'),
-          peerOf('stock', 'participant'),
-          peerOf('ops', 'operator', issuers.file),
-        ],
-        issuers: [issuerOf(issuers.url, { url }), issuerOf(issuers.file, { file: 'jwks.json' })],
-      }),
-    );
+    writeAccess();
     const files = authority.write(directory, 'node', await authority.issue());
     tls = { ca: { file: files.ca } };
     node = await NodeProcess.started({
@@ -263,6 +275,22 @@ describe('a node with an access file that names issuers', () => {
     await shop.close();
     await pay.handle.close();
     await stock.handle.close();
+  });
+
+  it('ends connections whose issuer has another audience now, and takes those for it', async () => {
+    const shop = await client(await issuer.sign('svc-shop'));
+    const { connection } = audited('connection-accepted').at(-1) ?? {};
+    writeAccess('verdict-2');
+    await eventually(() =>
+      audited('connection-ended').some((line) => line['connection'] === connection),
+    );
+    await expect(shop.begin({}, { timeoutMs: 1_000 })).rejects.toThrow('aud');
+    await shop.close();
+    const newer = await client(await issuer.sign('svc-shop', 3_600, 'verdict-2'));
+    await (await newer.begin()).rollback();
+    writeAccess();
+    await eventually(() => audited('configuration-changed').length === 2);
+    await newer.close();
   });
 
   it('goes on with the keys that it knows while the issuer does not answer', async () => {

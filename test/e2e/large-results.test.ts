@@ -75,6 +75,6 @@ describe('the results of one transaction', () => {
 
   it('one that no node would take is refused before it becomes a vote', async () => {
     const outcome = await client.transact({ branches: branches(70_000) });
-    expect(outcome).toMatchObject({ outcome: 'aborted', reason: { code: 'VOTED_ABORT' } });
+    expect(outcome).toMatchObject({ outcome: 'aborted', reason: { code: 'INVALID_RESULT' } });
   });
 });

@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { DemoSummary } from '../../cluster/demo/summary.ts';
 import { nodeIsReady } from '../../cluster/launcher/probe.ts';
 import { connect } from '../../src/client.ts';
 import { etcdsToTest } from '../support/etcd/etcd.ts';
 import { launchCluster } from '../support/nodes/launched-cluster.ts';
 import { until } from '../support/process/cli-process.ts';
+import { demoRun } from '../support/process/demo-run.ts';
 import { isRunning, scriptDirectory, startScript } from '../support/process/run-script.ts';
 
 const etcds = await etcdsToTest();
@@ -104,15 +104,7 @@ describe.skipIf(etcds.length === 0)('npm run cluster', () => {
 describe.skipIf(etcds.length === 0)('npm run demo -- --cluster', () => {
   it('survives three leaders, adds up, and can be checked again', async () => {
     // So many that orders are left when the third leader is dead.
-    const orders = 2_000;
-    const args = ['--cluster', '--orders', `${orders}`, '--data', directory.path, '--json'];
-    const run = startScript('cluster/demo/main.ts', args);
-    const { exitCode, out } = await run.ended;
-    expect(run.errors()).toBe('');
-    const summary = JSON.parse(out) as DemoSummary;
-    expect(summary.checks.flatMap(({ problems }) => problems)).toEqual([]);
-    expect(exitCode).toBe(0);
-    expect(summary).toMatchObject({ ok: true, orders, unanswered: 0 });
+    const summary = await demoRun(2_000, ['--cluster', '--data', directory.path]);
     expect(summary.kills).toHaveLength(3);
     for (const kill of summary.kills) expect(kill.firstCommitMs).toBeGreaterThan(0);
     const check = startScript('cluster/demo/main.ts', ['check', directory.path]);
@@ -120,15 +112,8 @@ describe.skipIf(etcds.length === 0)('npm run demo -- --cluster', () => {
   });
 
   it('is secured with --secure: it adds up as well, and strangers are refused', async () => {
-    const orders = 300;
-    const args = ['--cluster', '--secure', '--orders', `${orders}`, '--data', directory.path];
-    const run = startScript('cluster/demo/main.ts', [...args, '--json']);
-    const { exitCode, out } = await run.ended;
-    expect(run.errors()).toBe('');
-    const summary = JSON.parse(out) as DemoSummary;
-    expect(summary.checks.flatMap(({ problems }) => problems)).toEqual([]);
-    expect(exitCode).toBe(0);
-    expect(summary).toMatchObject({ ok: true, orders, unanswered: 0 });
+    const args = ['--cluster', '--secure', '--data', directory.path];
+    const summary = await demoRun(300, args);
     expect(summary.kills).toHaveLength(3);
     const [nobody, pretender] = summary.refused;
     expect(nobody?.code).toBe('UNAUTHENTICATED');

@@ -134,6 +134,28 @@ describe('what a node keeps for its peers', () => {
     });
   });
 
+  it('of results: what is kept of those that ended is bounded, and the rest of them is gone', async () => {
+    const evil = await RawPeer.greeted(node.url, { name: 'evil', roles: ['participant'] });
+    const mallory = await RawPeer.greeted(node.url, { name: 'mallory', roles: ['client'] });
+    const before = residentMebibytes();
+    await beside(async () => {
+      for (let id = 1; id <= 400; id += 1) {
+        mallory.send({
+          type: 'transact',
+          id,
+          // Each leaves a record of a few bytes in the log.
+          requestId: `r${id}`,
+          branches: [{ participant: 'evil' }],
+        });
+        const { txid, branch } = await evil.next('prepare');
+        evil.send({ type: 'vote', txid, branch, vote: 'readonly', result: megabyte });
+        await mallory.next('outcome');
+      }
+    });
+    expect(residentMebibytes()).toBeLessThan(before + 200);
+    await Promise.all([evil.close(), mallory.close()]);
+  });
+
   it('of what no one reads: connections that read nothing are dropped before it is too much', async () => {
     const maker = await RawPeer.greeted(node.url, { name: 'maker', roles: ['client'] });
     const labels = Object.fromEntries(

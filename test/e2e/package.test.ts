@@ -1,11 +1,7 @@
-/**
- * The package as `npm pack` makes it, in a project of its own: unpacked beside the dependencies
- * that it names, and nothing else. The dependencies are those of the clone, by links: what is tried
- * is the package and not the registry.
- */
+/** The package as `npm pack` makes it, in a project of its own. */
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
-import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { readFileSync, symlinkSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -14,6 +10,8 @@ import { freePort } from '../../cluster/launcher/free-ports.ts';
 import { temporaryDirectory } from '../support/logs/stores.ts';
 import { Child, within } from '../support/process/child.ts';
 import { oldestNode, oldestVersion } from '../support/process/oldest-node.ts';
+import { installed, packedInto } from '../support/process/packed.ts';
+import { packageLibraries } from './package-libraries.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
@@ -28,16 +26,7 @@ const children: Child[] = [];
 beforeAll(async () => {
   directory = temporaryDirectory();
   project = join(directory.path, 'project');
-  const modules = join(project, 'node_modules');
-  await mkdir(modules, { recursive: true });
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', directory.path], {
-    cwd: root,
-    timeout: timeoutMs,
-  });
-  const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ filename: string }];
-  await run('tar', ['-xzf', join(directory.path, filename), '-C', modules]);
-  await rename(join(modules, 'package'), join(modules, 'verdict'));
-  for (const name of [...productionDependencies(), ...ownTools]) link(modules, name);
+  await packedInto(project, ownTools);
   await writeFile(join(project, 'package.json'), '{"name":"shop","type":"module"}');
 });
 afterAll(async () => {
@@ -45,24 +34,18 @@ afterAll(async () => {
   directory.remove();
 });
 
-/** Where npm puts what an installation without development's dependencies has, at the top level. */
-function productionDependencies(): string[] {
-  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { dev?: boolean; devOptional?: boolean; peer?: boolean }>;
-  };
-  return Object.entries(lock.packages)
-    .filter(([path, { dev, devOptional, peer }]) => path !== '' && !dev && !devOptional && !peer)
-    .map(([path]) => path.slice('node_modules/'.length))
-    .filter((name) => !name.includes('node_modules/'));
+function readmeSection(title: string): string {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const section = readme.slice(readme.indexOf(`\n## ${title}\n`));
+  return section.slice(0, section.indexOf('\n## ', 1));
 }
 
-function link(modules: string, name: string): void {
-  const from = join(root, 'node_modules', name);
-  const to = join(modules, name);
-  // Of another platform, or there already with its scope.
-  if (!existsSync(from) || existsSync(to)) return;
-  mkdirSync(dirname(to), { recursive: true });
-  symlinkSync(from, to);
+/** Its program alone; test/databases runs it. */
+function twoDatabases(): string {
+  const [, code = ''] =
+    /^```ts\n([\s\S]*?)^```$/m.exec(readmeSection('Two databases in one service')) ?? [];
+  expect(code).toContain('openTransactions');
+  return code;
 }
 
 /** What "Your first transaction" of the README says, in its order. */
@@ -71,9 +54,7 @@ function firstHour(): {
   readonly participants: string;
   readonly client: string;
 } {
-  const readme = readFileSync(join(root, 'README.md'), 'utf8');
-  const section = readme.slice(readme.indexOf('\n## Your first transaction\n'));
-  const text = section.slice(0, section.indexOf('\n## ', 1));
+  const text = readmeSection('Your first transaction');
   const fences = [...text.matchAll(/^```(ts|sh)\n([\s\S]*?)^```$/gm)];
   expect(fences.map(([, language]) => language)).toEqual(['sh', 'ts', 'ts', 'sh']);
   const [install = '', client = '', participants = '', shell = ''] = fences.map(
@@ -105,9 +86,13 @@ describe('the package, in a project of its own', () => {
 
   it("type-checks the README's programs, its own declarations included", async () => {
     const { client, participants } = firstHour();
-    const entries = entryPoints().map((name, index) => `import * as all${index} from '${name}';`);
+    const entries = entryPoints()
+      // The others need the types of their library (package-libraries.ts).
+      .filter((name) => !isLibrarys(name) && !/fastify|express/.test(name))
+      .map((name, index) => `import * as all${index} from '${name}';`);
     await writeFile(join(project, 'client.ts'), client);
     await writeFile(join(project, 'participants.ts'), participants);
+    await writeFile(join(project, 'databases.ts'), twoDatabases());
     await writeFile(join(project, 'all.ts'), `${entries.join('\n')}\nexport { all0 };\n`);
     const options = {
       strict: true,
@@ -121,7 +106,7 @@ describe('the package, in a project of its own', () => {
       join(project, 'tsconfig.json'),
       JSON.stringify({
         compilerOptions: options,
-        files: ['client.ts', 'participants.ts', 'all.ts'],
+        files: ['client.ts', 'participants.ts', 'databases.ts', 'all.ts'],
       }),
     );
     const compiler = join(project, 'node_modules/typescript/bin/tsc');
@@ -208,6 +193,11 @@ describe('the package, in a project of its own', () => {
   });
 });
 
+packageLibraries({
+  project: () => project,
+  install: (modules, packages) => installed(modules, [...ownTools, ...packages]),
+});
+
 it('says in one sentence that a Node is too old, to import and to require, at every way in', async () => {
   await writeFile(
     join(project, 'old.cjs'),
@@ -220,9 +210,7 @@ it('says in one sentence that a Node is too old, to import and to require, at ev
        }
      })();`,
   );
-  // Those of a database need its driver, which this project has not, before anything of theirs
-  // runs.
-  const entries = entryPoints().filter((name) => !/mariadb|postgresql/.test(name));
+  const entries = entryPoints().filter(standsAlone);
   const { stdout } = await run(process.execPath, ['old.cjs', ...entries], { cwd: project });
   const lines = stdout.trim().split('\n');
   expect(lines).toHaveLength(2 * entries.length);
@@ -239,7 +227,7 @@ it('is the same module to import and to require', async () => {
 });
 
 it('can be required where `require` knows no modules, as in Jest, and works', async () => {
-  const names = entryPoints().filter((name) => !/mariadb|postgresql/.test(name));
+  const names = entryPoints().filter(standsAlone);
   await writeFile(
     join(project, 'jest.cjs'),
     `for (const name of ${JSON.stringify(names)}) if (Object.keys(require(name)).length === 0) throw new Error(name);
@@ -271,6 +259,16 @@ it('says in one sentence that a browser, or what looks like one, is no place for
   expect(new Set(lines).size).toBe(1);
   expect(lines[0]).toMatch(/^Verdict needs Node, and this is a browser.*@jest-environment node/);
 });
+
+/** Those of a database or a library need its package, which this project has not. */
+function standsAlone(name: string): boolean {
+  return !/mariadb|postgresql/.test(name) && !isLibrarys(name);
+}
+
+/** Their declarations need it, too: who imports none of them needs none of these packages. */
+function isLibrarys(name: string): boolean {
+  return /kysely|drizzle|knex|prisma|typeorm|nestjs/.test(name);
+}
 
 function entryPoints(): string[] {
   const { exports } = JSON.parse(

@@ -1,4 +1,4 @@
-/** The participant and the client of docs/python, as they stand there, with a real node. */
+/** The participant and the client of examples/python, as they stand there, with a real node. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -8,15 +8,16 @@ import { temporaryDirectory } from '../support/logs/stores.ts';
 import { skipWithout } from '../support/nodes/docker.ts';
 import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
 import { Child, eventually, within } from '../support/process/child.ts';
+import { lacking } from '../support/process/lacking.ts';
 
 const python = 'python3';
-const home = 'docs/python';
+const home = 'examples/python';
 const started = 1_000_000;
 const transfers = 120;
 const centsEach = 10;
 
-describe('docs/python', () => {
-  skipWithout(pythonMissing());
+describe('examples/python', () => {
+  skipWithout(lacking(pythonMissing()));
 
   let directory: ReturnType<typeof temporaryDirectory>;
   let node: NodeProcess;

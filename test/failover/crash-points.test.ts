@@ -3,14 +3,15 @@
  * everything ends as it must, before the dead one comes back. A point that is never reached fails
  * its test.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
 import { type CrashPoint, crashPoints } from '../../src/coordinator/crash-points.ts';
 import { openEtcdLog } from '../../src/decision-log/etcd/etcd-log.ts';
 import type { RecordedCall } from '../support/clients/history.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { etcdsToTest, type TestEtcd } from '../support/etcd/etcd.ts';
 import { never, realClock, realRandom } from '../support/logs/stores.ts';
-import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import { clusterOfSuite } from '../support/nodes/cluster-of-suite.ts';
+import type { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import type { NodeProcess } from '../support/nodes/node-process.ts';
 import { eventually } from '../support/process/child.ts';
 
@@ -34,22 +35,14 @@ describe.skipIf(programs === undefined)('a leader killed at', () => {
   let clients: Client[];
   let serial = 0;
 
-  beforeAll(async () => {
-    if (programs === undefined) return;
-    etcd = await TestEtcd.start(programs);
-    cluster = await EtcdCluster.started({
-      etcd,
-      secured: true,
-      requestWindowMs,
-      options: { tickMs, maxFinished: 1 },
-    });
-    clients = [await cluster.client(), await cluster.client()];
-  });
-
-  afterAll(async () => {
-    await cluster?.remove();
-    await etcd?.dispose();
-  });
+  clusterOfSuite(
+    programs,
+    { secured: true, requestWindowMs, options: { tickMs, maxFinished: 1 } },
+    async (...given) => {
+      [cluster, etcd] = given;
+      clients = [await cluster.client(), await cluster.client()];
+    },
+  );
 
   /**
    * Something of everything: commits with and without request id, an abort, one interactive, one

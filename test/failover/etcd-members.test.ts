@@ -2,11 +2,12 @@
  * Three members of etcd under three nodes: members and nodes fail, alone and together, and come
  * back.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { RecordedCall } from '../support/clients/history.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { etcdsToTest, type TestEtcd } from '../support/etcd/etcd.ts';
 import type { EtcdMember } from '../support/etcd/etcd-member.ts';
-import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import { clusterOfSuite } from '../support/nodes/cluster-of-suite.ts';
+import type { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import { eventually, pause } from '../support/process/child.ts';
 
 const [programs] = await etcdsToTest();
@@ -18,15 +19,8 @@ describe.skipIf(programs === undefined)('three members of etcd, three nodes, und
   let etcd: TestEtcd;
   let cluster: EtcdCluster;
 
-  beforeAll(async () => {
-    if (programs === undefined) return;
-    etcd = await TestEtcd.start(programs, { members: 3 });
-    cluster = await EtcdCluster.started({ etcd, secured: true });
-  });
-
-  afterAll(async () => {
-    await cluster?.remove();
-    await etcd?.dispose();
+  clusterOfSuite(programs, { members: 3, secured: true }, (...given) => {
+    [cluster, etcd] = given;
   });
 
   function etcdLeader(): Promise<EtcdMember> {

@@ -6,6 +6,7 @@ import type { CrashPoint } from '../../src/coordinator/crash-points.ts';
 import { requestShard } from '../../src/core/request-shard.ts';
 import { scoped } from '../../src/core/scope.ts';
 import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { operatorFlags, readyz } from '../support/nodes/as-operator.ts';
 import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import { NodeProcess } from '../support/nodes/node-process.ts';
 import { eventually } from '../support/process/child.ts';
@@ -72,16 +73,21 @@ describe.skipIf(programs === undefined)('shards on two etcds', () => {
 
   /** What those who watch over the cluster see at the node. */
   async function onlyFirstIsLed({ name, url }: NodeProcess): Promise<void> {
-    const health = { ready: false, shards: 2, led: 1 };
+    // Strangers hear no more than that.
+    const health = { ready: false, ...(cluster.security === null && { shards: 2, led: 1 }) };
     const wanted = { status: 503, health, ready: false, led: [true, false] };
     let last = '';
     await eventually(
       async () => {
-        const answer = await fetch(`http://${url}/readyz`);
-        const { out } = await runCli(['status', '--url', url, '--json']);
-        const { ready, shards } = JSON.parse(out);
+        const { out } = await runCli(['status', '--url', url, '--json', ...operatorFlags(cluster)]);
+        const { ready, shards, problems } = JSON.parse(out);
         const led = shards.map(({ leader }: { leader: object | null }) => leader !== null);
-        const seen = { status: answer.status, health: await answer.json(), ready, led };
+        // It says of which shards the etcd is silent; to strangers it does not.
+        if (!String(problems).includes('the etcd of shard 1, so')) return null;
+        const { status, health } = await readyz(cluster, url);
+        const { problems: told, ...rest } = health;
+        if ((told === undefined) !== (cluster.security !== null)) return null;
+        const seen = { status, health: rest, ready, led };
         last = JSON.stringify(seen);
         return isDeepStrictEqual(seen, wanted) ? true : null;
       },
@@ -100,7 +106,42 @@ describe.skipIf(programs === undefined)('shards on two etcds', () => {
     );
     // Also at the node that did not lead it, and has only heard of its leader.
     await Promise.all([...cluster.nodes.values()].map(onlyFirstIsLed));
-    const retire = ['retire', 'a', 'lost', '--yes', '--url', cluster.urls[0] ?? ''];
+    // What the others have is told; that it is not all is a failure, which names the rest.
+    for (const command of [['tx', 'list'], ['locks'], ['tx', 'list', '--attention']]) {
+      const args = [
+        ...command,
+        '--json',
+        '--url',
+        cluster.urls[0] ?? '',
+        ...operatorFlags(cluster),
+      ];
+      // Its leader may be silent towards etcd, and lead on until its lease is over.
+      const part = await eventually(
+        async () => {
+          const told = await runCli(args);
+          return told.exitCode === exitCodes.ok ? null : told;
+        },
+        () => `${command.join(' ')} to miss shard 1`,
+      );
+      expect(JSON.parse(part.out)).toMatchObject({ truncated: false, unasked: [1] });
+      expect(part.errors).toContain('No one is known to lead shard 1.');
+      expect(part.exitCode).toBe(exitCodes.unreachable);
+    }
+    const ofSecond = '1.00000000000000001.000000001.k3v9x0q2m8d5a';
+    const shown = ['tx', 'show', ofSecond, '--timeout', '3000', '--url', cluster.urls[0] ?? ''];
+    const unled = await runCli([...shown, ...operatorFlags(cluster)]);
+    expect(unled.exitCode).toBe(exitCodes.unreachable);
+    expect(unled.errors).toContain('No one is known to lead shard 1.');
+    const retire = [
+      'retire',
+      'a',
+      'lost',
+      '--force',
+      '--yes',
+      '--url',
+      cluster.urls[0] ?? '',
+      ...operatorFlags(cluster),
+    ];
     const refused = await runCli([...retire, '--json']);
     expect(refused.exitCode).toBe(exitCodes.notDone);
     expect(refused.errors).toContain('LOG_UNAVAILABLE');

@@ -4,14 +4,15 @@
  * the commit has not changed yet.
  */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Client } from '../../src/client.ts';
 import type { LocksReply } from '../../src/core/messages.ts';
 import { requestShard } from '../../src/core/request-shard.ts';
 import { scoped } from '../../src/core/scope.ts';
 import { shardOf } from '../../src/core/txid.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
-import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
+import { clusterOfSuite } from '../support/nodes/cluster-of-suite.ts';
+import type { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import { pause } from '../support/process/child.ts';
 
 const [programs] = await etcdsToTest();
@@ -22,25 +23,12 @@ const shard = requestShard(scoped('client', lockGroup), shards);
 const never = 120_000;
 
 describe.skipIf(programs === undefined)('the locks of a shard', () => {
-  let etcd: TestEtcd;
   let cluster: EtcdCluster;
   let client: Client;
 
-  beforeAll(async () => {
-    if (programs === undefined) return;
-    etcd = await TestEtcd.start(programs);
-    cluster = await EtcdCluster.started({
-      etcd,
-      secured: true,
-      shards,
-      participants: ['a', 'b'],
-    });
+  clusterOfSuite(programs, { secured: true, shards, participants: ['a', 'b'] }, async (made) => {
+    cluster = made;
     client = await cluster.client();
-  });
-
-  afterAll(async () => {
-    await cluster?.remove();
-    await etcd?.dispose();
   });
 
   const call = (participant: string) => ({ participant, payload: { tag: randomUUID() } });

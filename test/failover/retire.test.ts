@@ -5,14 +5,15 @@
  */
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { requestShard } from '../../src/core/request-shard.ts';
 import { scoped } from '../../src/core/scope.ts';
 import type { Txid } from '../../src/core/txid.ts';
 import { serveParticipant, vote } from '../../src/participant.ts';
-import { etcdsToTest, TestEtcd } from '../support/etcd/etcd.ts';
+import { etcdsToTest } from '../support/etcd/etcd.ts';
 import { RawPeer } from '../support/network/raw-peer.ts';
-import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
+import { clusterOfSuite } from '../support/nodes/cluster-of-suite.ts';
+import type { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import type { NodeProcess } from '../support/nodes/node-process.ts';
 import { eventually } from '../support/process/child.ts';
 
@@ -20,33 +21,28 @@ const [programs] = await etcdsToTest();
 const shards = 2;
 
 describe.skipIf(programs === undefined)('a retired instance', () => {
-  let etcd: TestEtcd;
   let cluster: EtcdCluster;
 
-  beforeAll(async () => {
-    if (programs === undefined) return;
-    etcd = await TestEtcd.start(programs);
-    cluster = await EtcdCluster.started({
-      etcd,
+  clusterOfSuite(
+    programs,
+    {
       secured: true,
       identities: { participants: ['p', 'q'] },
       nodes: ['n1', 'n2'],
       participants: [],
       shards,
-    });
-    await eventually(
-      async () => {
-        const shares = await cluster.shares();
-        return shares?.['n1'] === 1 && shares['n2'] === 1 ? true : null;
-      },
-      () => 'each node to lead one shard',
-    );
-  });
-
-  afterAll(async () => {
-    await cluster?.remove();
-    await etcd?.dispose();
-  });
+    },
+    async (made) => {
+      cluster = made;
+      await eventually(
+        async () => {
+          const shares = await cluster.shares();
+          return shares?.['n1'] === 1 && shares['n2'] === 1 ? true : null;
+        },
+        () => 'each node to lead one shard',
+      );
+    },
+  );
 
   /** Commits one transaction in each shard, whose participant never comes to carry it out. */
   async function owed(name: string, sharedResource?: string) {

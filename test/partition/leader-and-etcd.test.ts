@@ -39,13 +39,11 @@ describe.skipIf(etcd === undefined)('the leader, cut off from etcd', () => {
       }
       const next = await cluster.nextLeader(before);
       // Both write their own log, by the one clock of this machine.
-      const stopped = linesOf(before.node).findLast((line) =>
-        line.includes('The leadership is over.'),
-      );
+      const stopped = linesOf(before.node).find(isOf(before, 'The leadership is over.'));
       expect(stopped, 'the old leader has not stopped').toBeDefined();
       // It leads before it says so: first it reads what the old one left.
       const started = await eventually(
-        () => linesOf(next.node).findLast((line) => line.includes('"Leading:')) ?? null,
+        () => linesOf(next.node).find(isOf(next, '"Leading:')) ?? null,
         () => 'the new leader to say that it leads',
       );
       expect(timeOf(stopped ?? '')).toBeLessThan(timeOf(started));
@@ -58,6 +56,11 @@ describe.skipIf(etcd === undefined)('the leader, cut off from etcd', () => {
     },
   );
 });
+
+/** A node may have led before. */
+function isOf({ epoch }: { readonly epoch: string }, text: string): (line: string) => boolean {
+  return (line) => line.includes(text) && line.includes(epoch);
+}
 
 function timeOf(line: string): number {
   return (JSON.parse(line) as { time: number }).time;

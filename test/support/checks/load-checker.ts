@@ -27,6 +27,10 @@ export class LoadChecker {
   /** The most that were seen at once. */
   maxCommands = 0;
 
+  /** Commands beyond any window: an operator wants them now, or settled their branch by hand. */
+  readonly #beyond = new Set<string>();
+  #isRetry = false;
+
   constructor(options: Limits) {
     this.#options = options;
   }
@@ -46,6 +50,15 @@ export class LoadChecker {
       const { txid, participant, branch = participant } = event.message;
       if (event.from.participant?.name === participant) this.#own.add(`${txid} ${branch}`);
     }
+    this.#isRetry = event.type === 'message' && event.message.type === 'retry';
+    const records = event.type === 'scanned' ? event.records : [];
+    const settlements = event.type === 'settlement-written' ? [event.settlement] : [];
+    for (const { txid, byHand = [] } of [...records, ...settlements]) {
+      for (const { branch } of byHand) {
+        this.#drop(`${txid} ${branch} commit`);
+        this.#beyond.add(`${txid} ${branch} commit`);
+      }
+    }
     // Retired, an instance owes nothing any more; its connections were closed before.
     if (event.type === 'message' && event.message.type === 'ack') {
       const { txid, branch, decision } = event.message;
@@ -54,9 +67,12 @@ export class LoadChecker {
   }
 
   sent(connection: number, message: FromNode, nowMs: number): void {
+    if (message.type === 'acknowledged') this.#drop(`${message.txid} ${message.branch} rollback`);
     if (message.type !== 'commit' && message.type !== 'rollback') return;
     const key = `${message.txid} ${message.branch} ${message.type}`;
     this.#drop(key);
+    if (this.#isRetry) this.#beyond.add(key);
+    if (this.#beyond.has(key)) return;
     const set = this.#commands.get(connection) ?? new Map<string, number>();
     this.#commands.set(connection, set);
     // One that was not answered in time has lost its place.

@@ -2,7 +2,7 @@
  * Holds I12 against what a term does: by what was asked, granted and recorded, counted here on its
  * own account, and by the term's own listing of holders after each step.
  */
-import type { LockMode } from '../../../src/core/locks/table.ts';
+import type { LockMode } from '../../../src/core/locks/modes.ts';
 import type { FromNode, LockInfo } from '../../../src/core/messages.ts';
 import type { DecisionRecord, DecisionWrite } from '../../../src/core/records.ts';
 import type { TermRequest } from '../../../src/core/term/events.ts';

@@ -21,6 +21,8 @@ export interface BranchTally {
   prepareConnection: number | null;
   vote: Vote | null;
   acknowledged: boolean;
+  /** An operator spoke for it. */
+  byHand: boolean;
 }
 
 export interface Tally {
@@ -58,7 +60,14 @@ export function emptyTally(requestId: string | null, attempt: number): Tally {
 }
 
 export function emptyBranch(participant: string): BranchTally {
-  return { participant, owner: null, prepareConnection: null, vote: null, acknowledged: false };
+  return {
+    participant,
+    owner: null,
+    prepareConnection: null,
+    vote: null,
+    acknowledged: false,
+    byHand: false,
+  };
 }
 
 export function check(condition: boolean, what: string): asserts condition {

@@ -77,6 +77,12 @@ export class TermChecker {
           this.#transactions.set(record.txid, recordedTally(record));
         }
         break;
+      case 'settlement-written':
+        for (const { branch } of event.settlement.byHand) {
+          const tally = this.#transactions.get(event.settlement.txid)?.branches.get(branch);
+          if (tally !== undefined && event.written) tally.byHand = true;
+        }
+        break;
       case 'retired': {
         const { participant, ...what } = event.retired;
         const name = 'instance' in what ? what.instance : `/${what.sharedResource}`;
@@ -101,8 +107,8 @@ export class TermChecker {
       const tally = this.#transactions.get(txid);
       if (tally?.written !== true) return false;
       return [...tally.branches.values()].some(
-        ({ vote, acknowledged, owner }) =>
-          vote === 'commit' && !acknowledged && !this.#noneLeft(owner),
+        ({ vote, acknowledged, byHand, owner }) =>
+          vote === 'commit' && !acknowledged && !byHand && !this.#noneLeft(owner),
       );
     });
   }
@@ -188,6 +194,8 @@ export class TermChecker {
       case 'error':
       case 'status':
       case 'reported':
+      case 'retried':
+      case 'acknowledged':
         if (message.id !== undefined) this.#askedFor(message.id).finals += 1;
         if (message.type === 'status' && message.state === 'ABORTED') this.#aborted(message.txid);
         if (message.type === 'status' && message.state.startsWith('COMMIT'))
@@ -354,6 +362,22 @@ export class TermChecker {
     // An abort's, or a read-only commit's without a record: no one owes anything.
     if (this.#log.outcome(txid) !== 'commit') return;
     const tally = this.#transactions.get(txid);
+    const held = this.#log.records.get(txid);
+    const { byHand, branches = [] } = held?.record ?? {};
+    if (held?.finished === false && byHand !== undefined) {
+      // It stays for those who were settled by hand; the others have acknowledged.
+      for (const [name, branch] of tally?.branches ?? []) {
+        const isLeft = branches.some((one) => one.branch === name);
+        const isByHand = byHand.some((one) => one.branch === name);
+        check(
+          isLeft
+            ? isByHand
+            : branch.acknowledged || branch.vote !== 'commit' || this.#noneLeft(branch.owner),
+          `I9: ${txid}/${name} was left out of a record that stays`,
+        );
+      }
+      return;
+    }
     if (tally !== undefined) {
       this.#settled(txid, tally);
       tally.forgotten = true;

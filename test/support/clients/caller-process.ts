@@ -3,7 +3,7 @@
 import type { Change } from '../etcd/etcd-history.ts';
 import type { LogContents } from '../logs/log-contents.ts';
 import type { TlsFiles } from '../network/security.ts';
-import { Child, eventually } from '../process/child.ts';
+import { Child, eventually, ofBuild } from '../process/child.ts';
 import type { RecordedCall } from './history.ts';
 
 export interface CallerSettings {
@@ -23,8 +23,9 @@ export interface ToldLog {
 export class CallerProcess {
   readonly child: Child;
 
-  constructor(settings: CallerSettings, through: readonly string[]) {
-    this.child = new Child('test/support/clients/caller-entry.ts', {
+  /** `build`: the root of another version. */
+  constructor(settings: CallerSettings, through: readonly string[], build?: string) {
+    this.child = new Child(ofBuild('test/support/clients/caller-entry.ts', build), {
       args: [JSON.stringify(settings)],
       through,
     });

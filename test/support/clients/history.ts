@@ -26,6 +26,7 @@ export interface RecordedCall {
   readonly code: string | null;
   /** Whether whoever called was told that a retry helps. */
   readonly retryable: boolean;
+  readonly tookMs?: number;
 }
 
 /**
@@ -120,8 +121,10 @@ export class History {
     },
     run: () => Promise<TransactionOutcome<unknown>>,
   ): Promise<RecordedCall> {
+    const startMs = performance.now();
     const recorded = await this.#ended(run, call.txid ?? (() => null));
-    const whole: RecordedCall = { ...call, ...recorded };
+    const tookMs = performance.now() - startMs;
+    const whole: RecordedCall = { ...call, ...recorded, tookMs };
     this.calls.push(whole);
     return whole;
   }

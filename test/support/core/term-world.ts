@@ -9,7 +9,12 @@ import {
   coordinatorOptions,
 } from '../../../src/core/coordinator-options.ts';
 import type { FromNode } from '../../../src/core/messages.ts';
-import type { DecideResult, DecisionWrite, RecordedLocks } from '../../../src/core/records.ts';
+import type {
+  DecideResult,
+  DecisionWrite,
+  RecordedLocks,
+  Settlement,
+} from '../../../src/core/records.ts';
 import { concerns, type Retired } from '../../../src/core/retired.ts';
 import type { Effect, Note, TermEvent, TermRequest } from '../../../src/core/term/events.ts';
 import { Term } from '../../../src/core/term/term.ts';
@@ -39,6 +44,7 @@ interface Delivery {
 type LogWork =
   | { readonly kind: 'decide'; readonly write: DecisionWrite; result: DecideResult | null }
   | { readonly kind: 'finish'; readonly txid: Txid; done: boolean }
+  | { readonly kind: 'settle'; readonly settlement: Settlement; written: boolean | null }
   | { readonly kind: 'read-request'; readonly token: number; readonly requestId: string }
   | { readonly kind: 'read'; readonly token: number; readonly txids: readonly Txid[] }
   | { readonly kind: 'page'; readonly event: TermEvent };
@@ -139,6 +145,8 @@ export class TermWorld {
       this.work.push({ kind: 'decide', write: effect.write, result: null });
     } else if (effect.type === 'finish') {
       this.work.push({ kind: 'finish', txid: effect.txid, done: false });
+    } else if (effect.type === 'settle') {
+      this.work.push({ kind: 'settle', settlement: effect.settlement, written: null });
     } else if (effect.type === 'read-request') {
       this.work.push({ kind: 'read-request', token: effect.token, requestId: effect.requestId });
     } else if (effect.type === 'read') {
@@ -299,6 +307,10 @@ export class TermWorld {
       work.done = true;
       return;
     }
+    if (work.kind === 'settle' && work.written === null) {
+      work.written = !this.lost && this.log.settle(work.settlement);
+      return;
+    }
     this.work.splice(index, 1);
     const { witness } = this.log;
     if (work.kind === 'decide') {
@@ -306,6 +318,9 @@ export class TermWorld {
       this.step({ type: 'decided', txid: work.write.record.txid, result: work.result, witness });
     } else if (work.kind === 'finish') {
       this.step({ type: 'finished', txids: [work.txid] });
+    } else if (work.kind === 'settle') {
+      const { settlement, written } = work;
+      this.step({ type: 'settlement-written', settlement, written: written ?? false });
     } else if (work.kind === 'page') {
       this.step(work.event);
       if (work.event.type === 'scan-ended') this.#scanning = false;
@@ -353,6 +368,13 @@ export class TermWorld {
     this.#settle();
     if (!this.lost) {
       this.scan();
+      this.#settle();
+      this.tick();
+      this.#settle();
+      // Who said wrongly that it knows nothing of a branch is not told again, unless someone asks.
+      for (const { txid, byHand } of this.log.pending()) {
+        if (byHand !== undefined) this.ask((id) => ({ type: 'retry', id, txid }));
+      }
       this.#settle();
       if (this.term.size > 0) throw new Error(`${this.term.size} transactions never ended`);
       if (this.term.wakeAtMs() !== null) throw new Error('a timer was left behind');

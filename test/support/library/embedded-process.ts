@@ -27,8 +27,8 @@ export type Told =
 export class EmbeddedProcess {
   readonly child: Child;
 
-  constructor(settings: EmbeddedProcessSettings) {
-    this.child = new Child('test/support/library/embedded-entry.ts', {
+  constructor(settings: EmbeddedProcessSettings, entry: 'embedded' | 'wild' = 'embedded') {
+    this.child = new Child(`test/support/library/${entry}-entry.ts`, {
       args: [JSON.stringify(settings)],
     });
   }

@@ -3,7 +3,8 @@
  */
 import process from 'node:process';
 import { lockDirectory } from '../../../src/store/directory-lock.ts';
-import { exitOnFatal, openLmdb } from '../../../src/store/lmdb.ts';
+import { openLmdb } from '../../../src/store/lmdb.ts';
+import { exitOnFatal } from '../../../src/store/on-fatal.ts';
 import { StoreFailedError } from '../../../src/store/store-failed.ts';
 import { exitSoon } from '../../../src/system/exit-guard.ts';
 import { tell } from '../process/tell.ts';

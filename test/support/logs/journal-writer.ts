@@ -4,13 +4,15 @@
 import process from 'node:process';
 import { makeEpoch } from '../../../src/core/txid.ts';
 import { openLmdbJournal } from '../../../src/journal/lmdb/journal.ts';
+import { openSqliteJournal } from '../../../src/journal/sqlite/journal.ts';
 import { tell } from '../process/tell.ts';
 import { realClock, realRandom, txidAt } from './stores.ts';
 
-const [directory, revision, shared] = process.argv.slice(2);
+const [kind, directory, revision, shared] = process.argv.slice(2);
 if (directory === undefined || revision === undefined)
-  throw new Error('Give directory and revision.');
-const journal = await openLmdbJournal({
+  throw new Error('Give kind, directory and revision.');
+const open = kind === 'sqlite' ? openSqliteJournal : openLmdbJournal;
+const journal = await open({
   directory,
   shared: shared === 'shared',
   clock: realClock,

@@ -3,11 +3,13 @@
  * order.
  */
 
-import type {
-  DecideResult,
-  DecisionRecord,
-  DecisionWrite,
-  RequestEntry,
+import {
+  type DecideResult,
+  type DecisionRecord,
+  type DecisionWrite,
+  type RequestEntry,
+  type Settlement,
+  settled,
 } from '../../../src/core/records.ts';
 import type { LogAnswer } from '../../../src/core/term/events.ts';
 import {
@@ -78,6 +80,14 @@ export class LogModel {
     this.revision += 1;
     const record = { txid, outcome: 'abort', branches: [], atMs: 0 } as const;
     this.records.set(txid, { record, finished: false, finishedAtMs: 0 });
+  }
+
+  settle(settlement: Settlement): boolean {
+    const held = this.records.get(settlement.txid);
+    if (held === undefined || held.finished || held.record.outcome !== 'commit') return false;
+    this.revision += 1;
+    held.record = settled(held.record, settlement);
+    return true;
   }
 
   finish(txid: Txid, nowMs: number): void {

@@ -6,6 +6,7 @@ import type { FromNode } from '../../../src/core/messages.ts';
 import { subprotocol } from '../../../src/wire/address.ts';
 import { decodeFrame } from '../../../src/wire/codec.ts';
 import { widestLimits } from '../../../src/wire/limits.ts';
+import { readers } from '../../../src/wire/readers.ts';
 import { eventually, within } from '../process/child.ts';
 import type { TlsFiles } from './security.ts';
 
@@ -34,7 +35,10 @@ export class RawPeer {
     socket.on('error', () => undefined);
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       const frame = isBinary ? data : data.toString('utf8');
-      for (const each of decodeFrame(frame, { direction: 'from-node', limits: widestLimits })) {
+      for (const each of decodeFrame(frame, {
+        readers: readers['from-node'],
+        limits: widestLimits,
+      })) {
         if (!each.ok) throw new Error(`The node sent what is no message: ${each.problem.message}`);
         this.received.push(each.message);
       }

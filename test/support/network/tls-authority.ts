@@ -34,8 +34,8 @@ export class TlsAuthority {
     this.ca = authority.ca;
   }
 
-  static async made(): Promise<TlsAuthority> {
-    return new TlsAuthority(await testAuthority('authority'));
+  static async made(commonName = 'authority'): Promise<TlsAuthority> {
+    return new TlsAuthority(await testAuthority(commonName));
   }
 
   async issue(wish: Wish = {}): Promise<Issued> {

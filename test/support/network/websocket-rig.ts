@@ -10,11 +10,10 @@ import type {
   Listener,
 } from '../../../src/ports/transport.ts';
 import { systemClock } from '../../../src/system/clock.ts';
+import type { AcceptorOptions } from '../../../src/transport/websocket/acceptor-options.ts';
 import { webSocketDialer } from '../../../src/transport/websocket/connect.ts';
-import {
-  type AcceptorOptions,
-  webSocketAcceptor,
-} from '../../../src/transport/websocket/listen.ts';
+import { webSocketAcceptor } from '../../../src/transport/websocket/listen.ts';
+import { readers } from '../../../src/wire/readers.ts';
 import { txidOf, welcomeOf } from '../samples/messages.ts';
 
 export const working = (branch: string): ToNode => ({ type: 'working', txid: txidOf(1), branch });
@@ -85,7 +84,7 @@ export function dial(
   more: { timeoutMs?: number; heartbeatMs?: number } = {},
 ): Promise<ClientEnd> {
   return new Promise((resolve, reject) => {
-    webSocketDialer({ clock: systemClock }).connect(
+    webSocketDialer({ clock: systemClock, readers: readers['from-node'] }).connect(
       { url, timeoutMs: 5_000, heartbeatMs: 5_000, ...more },
       {
         opened: (connection) => {

@@ -278,7 +278,7 @@ async function removeLeftovers(): Promise<void> {
 }
 
 /** This machine's registry for the build of the image, in a file that goes with the run. */
-async function registryFile(directory: string): Promise<string> {
+export async function registryFile(directory: string): Promise<string> {
   const registry = execFileSync('npm', ['config', 'get', 'registry'], {
     encoding: 'utf8',
     timeout: 30_000,

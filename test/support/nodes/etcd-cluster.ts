@@ -159,10 +159,12 @@ export class EtcdCluster {
    * One more. With `advertise` it tells others that address, and those of this cluster are given
    * its own.
    */
-  async addNode(more: { readonly advertise?: string } = {}): Promise<NodeProcess> {
+  async addNode(
+    more: { readonly advertise?: string; readonly build?: string } = {},
+  ): Promise<NodeProcess> {
     const name = `n${this.nodes.size + 1}`;
     await this.#makeNode(name, more);
-    await this.start(name);
+    await this.start(name, more);
     return this.node(name);
   }
 
@@ -187,10 +189,11 @@ export class EtcdCluster {
   }
 
   /** Starts a node that does not run. */
-  async start(name: string): Promise<void> {
+  async start(name: string, { build }: { readonly build?: string } = {}): Promise<void> {
     this.crashAt(name, null);
     const node = this.node(name);
-    if (!(await node.start())) throw new Error(`${name} did not start:\n${node.output()}`);
+    if (!(await node.start(build === undefined ? {} : { build })))
+      throw new Error(`${name} did not start:\n${node.output()}`);
   }
 
   /** Starts every node that does not run. */
@@ -207,20 +210,24 @@ export class EtcdCluster {
   async addParticipant(
     name: string,
     more: Partial<ParticipantProcessSettings> = {},
+    start: { readonly build?: string } = {},
   ): Promise<ParticipantProcess> {
     const { participantSettings } = this.#settings;
     const own =
       typeof participantSettings === 'function'
         ? await participantSettings(name, this)
         : participantSettings;
-    const participant = await ParticipantProcess.started({
-      name,
-      urls: this.urls,
-      data: join(this.directory, name),
-      ...(await this.tls(name)),
-      ...own,
-      ...more,
-    });
+    const participant = await ParticipantProcess.started(
+      {
+        name,
+        urls: this.urls,
+        data: join(this.directory, name),
+        ...(await this.tls(name)),
+        ...own,
+        ...more,
+      },
+      start,
+    );
     this.participants.set(name, participant);
     await participant.connected();
     return participant;

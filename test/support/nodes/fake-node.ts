@@ -10,6 +10,7 @@ import { type Epoch, makeEpoch, type Txid } from '../../../src/core/txid.ts';
 import { subprotocol } from '../../../src/wire/address.ts';
 import { decodeFrame } from '../../../src/wire/codec.ts';
 import { widestLimits } from '../../../src/wire/limits.ts';
+import { readers } from '../../../src/wire/readers.ts';
 import { makeTxid } from '../core/txids.ts';
 import { eventually } from '../process/child.ts';
 
@@ -30,7 +31,10 @@ export class Visitor {
     });
     socket.on('message', (data: Buffer, isBinary: boolean) => {
       const frame = isBinary ? data : data.toString('utf8');
-      for (const each of decodeFrame(frame, { direction: 'to-node', limits: widestLimits })) {
+      for (const each of decodeFrame(frame, {
+        readers: readers['to-node'],
+        limits: widestLimits,
+      })) {
         if (!each.ok) throw new Error(`An SDK sent what is no message: ${each.problem.message}`);
         this.received.push(each.message);
         if (each.message.type === 'hello') welcome(this);

@@ -9,12 +9,14 @@ import { openMemoryLog } from '../../../src/decision-log/memory/log.ts';
 import type { MemoryLogStore } from '../../../src/decision-log/memory/store.ts';
 import { CoordinatorNode } from '../../../src/node/node.ts';
 import { type Access, everyone, type Who } from '../../../src/ports/access.ts';
+import type { Audit } from '../../../src/ports/audit.ts';
 import { type Logger, silentLogger } from '../../../src/ports/logger.ts';
 import type { Connection, ConnectionHandler, Dialer } from '../../../src/ports/transport.ts';
 import { WebSocketConnection } from '../../../src/transport/websocket/connection.ts';
 import { smallerMessage } from '../../../src/transport/websocket/smaller.ts';
 import { decodeFrame, openFrame } from '../../../src/wire/codec.ts';
 import { widestLimits } from '../../../src/wire/limits.ts';
+import { readers } from '../../../src/wire/readers.ts';
 import { LoopSocket } from '../../fuzz/loop-socket.ts';
 import type { ManualClock } from '../samples/manual-clock.ts';
 import { seededRandom } from '../samples/seeded-random.ts';
@@ -30,6 +32,8 @@ export interface InProcessNodeSettings {
   readonly logger?: Logger;
   /** Default: everyone may do everything. */
   readonly access?: Access | undefined;
+  /** Default: none is kept. */
+  readonly audit?: Audit | undefined;
   /** To other nodes. Default: there is none. */
   readonly dialer?: Dialer | undefined;
 }
@@ -68,6 +72,7 @@ export class InProcessNode {
       debug: false,
       options,
       access,
+      ...(settings.audit !== undefined && { audit: settings.audit }),
       onFatal: (error) => this.fault('it gave up', error),
     });
   }
@@ -91,7 +96,10 @@ export class InProcessNode {
     const socket = new LoopSocket((frame) => {
       try {
         const data = typeof frame === 'string' ? frame : Buffer.from(frame);
-        for (const each of decodeFrame(data, { direction: 'from-node', limits: widestLimits })) {
+        for (const each of decodeFrame(data, {
+          readers: readers['from-node'],
+          limits: widestLimits,
+        })) {
           if (each.ok) heard(each.message);
           else this.fault('it sent what is no message', each.problem.message);
         }
@@ -109,7 +117,7 @@ export class InProcessNode {
       maxFrameBytes: options.maxFrameBytes,
       maxMessageBytes: options.maxBufferedBytes / 4,
       smaller: smallerMessage,
-      decode: (data) => openFrame(data, { direction: 'to-node', limits: options }),
+      decode: (data) => openFrame(data, { readers: readers['to-node'], limits: options }),
     });
     const handler = this.#accept?.(connection);
     if (handler === undefined) throw new Error('The node does not listen.');

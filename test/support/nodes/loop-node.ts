@@ -8,6 +8,7 @@ import type { FromNode, Hello, PeerRole, ToNode } from '../../../src/core/messag
 import { MemoryLogStore } from '../../../src/decision-log/memory/store.ts';
 import type { CoordinatorNode } from '../../../src/node/node.ts';
 import type { Access } from '../../../src/ports/access.ts';
+import type { Audit } from '../../../src/ports/audit.ts';
 import { type Logger, silentLogger } from '../../../src/ports/logger.ts';
 import type { Dialer } from '../../../src/ports/transport.ts';
 import type { Form } from '../../../src/wire/codec.ts';
@@ -24,6 +25,7 @@ export interface LoopHello {
   readonly process?: string;
   readonly run?: string;
   readonly copy?: boolean;
+  readonly understands?: readonly string[];
   readonly earlierRuns?: readonly string[];
   readonly form?: Form;
   /** As the listener found it out. */
@@ -95,6 +97,7 @@ export interface LoopPlace {
   readonly clock?: ManualClock;
   readonly logger?: Logger;
   readonly access?: Access;
+  readonly audit?: Audit;
   readonly dialer?: Dialer;
 }
 
@@ -105,7 +108,7 @@ export class LoopNode {
 
   private constructor(
     options: Partial<CoordinatorOptions>,
-    { node, store, clock, logger = silentLogger, access, dialer }: LoopPlace,
+    { node, store, clock, logger = silentLogger, access, audit, dialer }: LoopPlace,
   ) {
     this.clock = clock ?? new ManualClock();
     this.store = store ?? new MemoryLogStore({ requestWindowMs: 120_000 });
@@ -116,6 +119,7 @@ export class LoopNode {
       clock: this.clock,
       logger,
       access,
+      audit,
       dialer,
     });
   }

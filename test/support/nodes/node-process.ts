@@ -7,7 +7,7 @@ import type { CrashPoint } from '../../../src/coordinator/crash-points.ts';
 import type { CoordinatorOptions } from '../../../src/core/coordinator-options.ts';
 import { RawPeer } from '../network/raw-peer.ts';
 import type { TlsFiles } from '../network/security.ts';
-import { Child, type Exit, within } from '../process/child.ts';
+import { Child, type Exit, ofBuild, within } from '../process/child.ts';
 
 export interface NodeSettings {
   readonly data: string;
@@ -109,14 +109,17 @@ export class NodeProcess {
 
   /**
    * True when it is ready, false when it ended before. `crashAt`: a point, or point:n for its n-th
-   * passing.
+   * passing. `build`: the root of another version, for this start.
    */
   async start(
-    more: { readonly crashAt?: CrashPoint | `${CrashPoint}:${number}` } = {},
+    more: {
+      readonly crashAt?: CrashPoint | `${CrashPoint}:${number}`;
+      readonly build?: string;
+    } = {},
   ): Promise<boolean> {
     if (this.running) throw new Error('The node is running.');
     this.#earlier.push(...(this.#child?.lines ?? []));
-    this.#child = new Child('bin/verdict.mjs', {
+    this.#child = new Child(ofBuild('bin/verdict.mjs', more.build), {
       args: this.#arguments(),
       through: this.settings.through ?? [],
       env: {

@@ -11,6 +11,7 @@ import { type Client, connect } from '../../../src/client.ts';
 import type { LeaderInfo } from '../../../src/core/messages.ts';
 import { systemClock } from '../../../src/system/clock.ts';
 import { webSocketDialer } from '../../../src/transport/websocket/connect.ts';
+import { readers } from '../../../src/wire/readers.ts';
 import type { History } from '../clients/history.ts';
 import { SteadyLoad } from '../clients/steady-load.ts';
 import { TestEtcd } from '../etcd/etcd.ts';
@@ -143,7 +144,7 @@ export class PartitionCluster {
       name,
       urls: unreachable ? Object.values(own) : Object.keys(own),
       dialer: reroutedDialer(
-        webSocketDialer({ clock: systemClock, tls }),
+        webSocketDialer({ clock: systemClock, readers: readers['from-node'], tls }),
         unreachable ? dead : own,
       ),
       ...(tls === undefined ? {} : { tls }),
@@ -159,7 +160,10 @@ export class PartitionCluster {
   ): Promise<EnlistingService> {
     const own = await routes('service', this.#wires, this.#cluster.nodes);
     const tls = await this.#cluster.tls('service');
-    const dialer = reroutedDialer(webSocketDialer({ clock: systemClock, ...tls }), own);
+    const dialer = reroutedDialer(
+      webSocketDialer({ clock: systemClock, readers: readers['from-node'], ...tls }),
+      own,
+    );
     return EnlistingService.started({ ...settings, urls: Object.keys(own), dialer, ...tls });
   }
 

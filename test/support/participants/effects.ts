@@ -18,7 +18,8 @@ import { CountedKeys } from '../../../src/store/counted-keys.ts';
 import { GroupCommit } from '../../../src/store/group-commit.ts';
 import type { ReadableKeys } from '../../../src/store/key-value.ts';
 import { LayeredKeys } from '../../../src/store/layers.ts';
-import { exitOnFatal, type LmdbStore, openLmdb } from '../../../src/store/lmdb.ts';
+import { type LmdbStore, openLmdb } from '../../../src/store/lmdb.ts';
+import { exitOnFatal } from '../../../src/store/on-fatal.ts';
 import { LogApartError, readLogs, unapplied } from '../../../src/store/unapplied.ts';
 
 const fileName = 'effects.mdb';

@@ -8,6 +8,7 @@ import type { Decision } from '../../../src/core/messages.ts';
 import { type BranchRef, serveParticipant, vote } from '../../../src/participant.ts';
 import { systemClock } from '../../../src/system/clock.ts';
 import { webSocketDialer } from '../../../src/transport/websocket/connect.ts';
+import { readers } from '../../../src/wire/readers.ts';
 import { reroutedDialer } from '../network/rerouted-dialer.ts';
 import { crashHook } from './crash-hook.ts';
 import { Effects } from './effects.ts';
@@ -32,7 +33,12 @@ const participant = await serveParticipant<Script | null, string>({
   reached: crash,
   ...(settings.routes === undefined
     ? {}
-    : { dialer: reroutedDialer(webSocketDialer({ clock: systemClock, tls }), settings.routes) }),
+    : {
+        dialer: reroutedDialer(
+          webSocketDialer({ clock: systemClock, readers: readers['from-node'], tls }),
+          settings.routes,
+        ),
+      }),
   logger: {
     debug: () => undefined,
     info: (fields, text) => say('info', fields, text),

@@ -7,7 +7,7 @@ import { load } from '../../../src/journal/journal-rules.ts';
 import type { ParticipantCrashPoint } from '../../../src/participant/crash-points.ts';
 import type { ServeBaseOptions } from '../../../src/participant.ts';
 import type { TlsFiles } from '../network/security.ts';
-import { Child, type Exit, within } from '../process/child.ts';
+import { Child, type Exit, ofBuild, within } from '../process/child.ts';
 import { type Held, readEffects, readStore, type Transfer } from './effects.ts';
 
 /** What a branch's payload tells its participant to do. Nothing: hold it and vote commit. */
@@ -72,12 +72,15 @@ export class ParticipantProcess {
     this.settings = settings;
   }
 
-  static async started(settings: ParticipantProcessSettings): Promise<ParticipantProcess> {
+  static async started(
+    settings: ParticipantProcessSettings,
+    more: { readonly build?: string } = {},
+  ): Promise<ParticipantProcess> {
     const participant = new ParticipantProcess({
       ...settings,
       options: { ...quickParticipant, ...settings.options },
     });
-    await participant.start();
+    await participant.start(more);
     return participant;
   }
 
@@ -96,9 +99,13 @@ export class ParticipantProcess {
 
   /** Resolves when it serves; it may still be on its way to the node. */
   async start(
-    more: { readonly crashAt?: ParticipantCrashPoint | `${ParticipantCrashPoint}:${number}` } = {},
+    more: {
+      readonly crashAt?: ParticipantCrashPoint | `${ParticipantCrashPoint}:${number}`;
+      /** The root of another version, for this start. */
+      readonly build?: string;
+    } = {},
   ): Promise<string> {
-    this.#child = new Child('test/support/participants/participant-entry.ts', {
+    this.#child = new Child(ofBuild('test/support/participants/participant-entry.ts', more.build), {
       args: [JSON.stringify(this.settings)],
       through: this.settings.through ?? [],
       env: { VERDICT_TEST_PARTICIPANT_CRASH_AT: more.crashAt ?? '' },

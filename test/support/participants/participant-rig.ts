@@ -42,7 +42,7 @@ export interface Rig {
 }
 
 export type RigOptions = Partial<Omit<ServeBaseOptions, 'journal' | 'dialer' | 'clock'>> &
-  Pick<ServeOptions, 'result'> & {
+  Pick<ServeOptions, 'payload' | 'result'> & {
     readonly journal?: WatchedJournal;
     readonly application?: ScriptedResource;
     readonly clock?: ManualClock;
@@ -71,7 +71,7 @@ export async function rig(options: RigOptions = {}): Promise<Rig> {
     dialer,
     clock,
     resource: application,
-    onAlarm: (alarm) => alarms.push(alarm),
+    onAlarm: settings.onAlarm ?? ((alarm) => alarms.push(alarm)),
     onFatal: (error) => fatal.push(error),
   });
   return {

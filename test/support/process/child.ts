@@ -2,6 +2,7 @@
  * A child process that runs a file, on this Node or what is named, its output kept, ended by pid.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { endWithParent } from './end-with-parent.ts';
@@ -128,6 +129,11 @@ export class Child {
   #tell(): void {
     for (const look of [...this.#watchers]) look();
   }
+}
+
+/** A file of this clone, or of another version whose root that is. */
+export function ofBuild(file: string, build: string | undefined): string {
+  return build === undefined ? file : join(build, file);
 }
 
 export async function within<T>(

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { openEmbeddedLog } from '../../../src/decision-log/embedded/log.ts';
 import { TransactionCoordinator } from '../../../src/embedded.ts';
 import { openLmdbJournal } from '../../../src/journal/lmdb/journal.ts';
+import { openSqliteJournal } from '../../../src/journal/sqlite/journal.ts';
 import { openOutbox } from '../../../src/outbox.ts';
 import { writeDurableFile } from '../../../src/store/durable-file.ts';
 import { systemClock } from '../../../src/system/clock.ts';
@@ -21,6 +22,7 @@ const clock = systemClock;
 const kinds: Readonly<Record<string, (directory: string) => Promise<unknown>>> = {
   log: (at) => openEmbeddedLog({ directory: at, node: 'n1', url: 'ws://n1', clock, onFatal }),
   journal: (at) => openLmdbJournal({ directory: at, clock, random: systemRandom, onFatal }),
+  sqlite: (at) => openSqliteJournal({ directory: at, clock, random: systemRandom, onFatal }),
   store: (at) => openVersionedStore({ dataDirectory: at, onFatal }),
   outbox: (at) => openOutbox({ dataDirectory: at, onFatal, publish: () => undefined }),
   library: async (at) => {

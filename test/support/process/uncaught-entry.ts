@@ -11,16 +11,18 @@ import { openVersionedStore } from '../../../src/versioned-store.ts';
 const [directory = '', kind = ''] = process.argv.slice(2);
 const at = join(directory, kind);
 
+const participant = {
+  name: 'inventory',
+  urls: ['127.0.0.1:1'],
+  dataDirectory: at,
+  prepare: () => vote.commit(),
+  commit: () => undefined,
+  rollback: () => undefined,
+};
+
 const kinds: Readonly<Record<string, () => Promise<unknown>>> = {
-  participant: () =>
-    serveParticipant({
-      name: 'inventory',
-      urls: ['127.0.0.1:1'],
-      dataDirectory: at,
-      prepare: () => vote.commit(),
-      commit: () => undefined,
-      rollback: () => undefined,
-    }),
+  participant: () => serveParticipant({ ...participant, journalKind: 'lmdb' }),
+  chosen: () => serveParticipant(participant),
   library: () => new TransactionCoordinator({ log: { kind: 'lmdb', directory: at } }).ready(),
   outbox: () => openOutbox({ dataDirectory: at, publish: () => undefined }),
   store: () => openVersionedStore({ dataDirectory: at }),

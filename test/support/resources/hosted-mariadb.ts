@@ -1,6 +1,11 @@
 /** MariaDB's resource with branches that write what their payload says, for hosted-resource.ts. */
-import { type MariadbResourceOptions, openMariadbResource } from '../../../src/mariadb.ts';
+import {
+  type MariadbResourceOptions,
+  openMariadbResource,
+  type Sql,
+} from '../../../src/mariadb.ts';
 import { vote } from '../../../src/participant.ts';
+import type { PrepareCall, PrepareResult } from '../../../src/ports/resource.ts';
 import type { Hosted } from './hosted-resource.ts';
 
 interface ContractPayload {
@@ -13,13 +18,7 @@ type Settings = Omit<MariadbResourceOptions<unknown, unknown>, 'prepare' | 'cloc
 export async function open(settings: Settings): Promise<Hosted> {
   const resource = await openMariadbResource<ContractPayload>({
     ...settings,
-    prepare: async (sql, { payload: { writes, refuse } }) => {
-      // In one order for everybody: the contract is about branches that wait, not about deadlocks.
-      for (const [key, value] of Object.entries(writes).sort()) {
-        await sql.query('REPLACE INTO contract (name, value) VALUES (?, ?)', [key, value]);
-      }
-      return refuse ? vote.abort('Asked to refuse.') : vote.commit();
-    },
+    prepare: plainWrites,
   });
   await resource.begin?.({ instance: '' });
   return {
@@ -31,4 +30,15 @@ export async function open(settings: Settings): Promise<Hosted> {
     },
     calls: {},
   };
+}
+
+export async function plainWrites(
+  sql: Sql,
+  { payload: { writes, refuse } }: PrepareCall<ContractPayload>,
+): Promise<PrepareResult<never>> {
+  // In one order for everybody: the contract is about branches that wait, not about deadlocks.
+  for (const [key, value] of Object.entries(writes).sort()) {
+    await sql.query('REPLACE INTO contract (name, value) VALUES (?, ?)', [key, value]);
+  }
+  return refuse ? vote.abort('Asked to refuse.') : vote.commit();
 }

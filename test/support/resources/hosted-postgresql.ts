@@ -19,8 +19,8 @@ export type HostedPostgresqlSettings = Omit<
   'prepare' | 'clock'
 >;
 
-export const writePayload: PrepareSql<unknown, unknown> = async (sql, { payload }) => {
-  const { writes, refuse } = payload as ContractPayload;
+export const writePayload: PrepareSql<unknown, unknown> = async (sql, call) => {
+  const { writes, refuse } = call.payload as ContractPayload;
   // In one order for everybody: the contract is about branches that wait, not about deadlocks.
   for (const [key, value] of Object.entries(writes).sort()) {
     await sql.query(

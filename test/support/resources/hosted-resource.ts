@@ -8,6 +8,7 @@ import type {
   PrepareCall,
   PrepareResult,
 } from '../../../src/ports/resource.ts';
+import { CrashedError } from '../../../src/testing.ts';
 
 /** What a module named to `hostResource` exports as `open`; it runs in the child. */
 export type OpenHosted<Settings> = (settings: Settings) => Promise<Hosted>;
@@ -31,11 +32,6 @@ export interface HostedProcess {
   call(name: string, argument?: unknown): Promise<unknown>;
   /** SIGKILL. Resolves when the process is gone; what was under way rejects with `CrashedError`. */
   kill(): Promise<void>;
-}
-
-/** The process ended before it answered: whether the call had an effect is not known. */
-export class CrashedError extends Error {
-  override readonly name = 'CrashedError';
 }
 
 export type ToHost =

@@ -1,15 +1,18 @@
-/** A MariaDB for a test file, with a database of its own for each test. */
+/** A MariaDB, or a MySQL, for a test file, with a database of its own for each test. */
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
+import process from 'node:process';
 import mysql from 'mysql2/promise';
-import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { findMariadb } from '../../../cluster/databases/mariadb-programs.ts';
 import { type MariadbAddress, makeMariadb } from '../../../cluster/databases/mariadb-server.ts';
+import { findMysql, makeMysql } from '../../../cluster/databases/mysql-server.ts';
 import { databaseUser } from '../../../cluster/databases/run-as.ts';
 import type { DatabaseServer } from '../../../cluster/databases/server.ts';
 import { freePort } from '../../../cluster/launcher/free-ports.ts';
 import { temporaryDirectory } from '../logs/stores.ts';
 import { endWithParent } from '../process/end-with-parent.ts';
+import { lacking } from '../process/lacking.ts';
+import { addressForEach, serverOfFile } from './of-file.ts';
 
 export interface TestMariadb {
   readonly server: DatabaseServer;
@@ -20,45 +23,52 @@ export interface TestMariadb {
   dispose(): Promise<void>;
 }
 
+export type MariadbKind = 'mariadb' | 'mysql';
+
+/** `VERDICT_TEST_MYSQL=1`: the suites on MySQL that are on MariaDB otherwise. */
+const usual: MariadbKind = process.env['VERDICT_TEST_MYSQL'] === '1' ? 'mysql' : 'mariadb';
+
+export const onMysql: boolean = usual === 'mysql';
+
 /** Null where there is one, else why not: a reason to skip. */
-export async function mariadbMissing(): Promise<string | null> {
-  const mariadb = await findMariadb(databaseUser());
-  return 'missing' in mariadb ? mariadb.missing : null;
+export async function mariadbMissing(kind: MariadbKind = usual): Promise<string | null> {
+  const found = kind === 'mysql' ? await findMysql() : await findMariadb(databaseUser());
+  return lacking('missing' in found ? found.missing : null);
 }
 
-/** For a whole file, within its `describe`: one server, and for each test a database of its own. */
-export function mariadbForEach(setup: readonly string[]): {
+/** For a whole file, within its `describe`. It is there once tests run. */
+export function mariadbOfFile(kind: MariadbKind = usual): () => TestMariadb {
+  return serverOfFile(() => startMariadb([], kind));
+}
+
+/** One server for a `describe`, and for each of its tests a database of its own. */
+export function mariadbForEach(
+  setup: readonly string[],
+  server: () => TestMariadb = mariadbOfFile(),
+): {
   readonly mariadb: TestMariadb;
   readonly connection: MariadbAddress;
 } {
-  let mariadb: TestMariadb | null = null;
-  let connection: MariadbAddress | null = null;
-  const there = <T>(part: T | null): T => {
-    if (part === null) throw new Error('No test runs.');
-    return part;
-  };
-  beforeAll(async () => {
-    mariadb = await startMariadb();
-  });
-  afterAll(() => mariadb?.dispose());
-  beforeEach(async () => {
-    connection = await there(mariadb).database(setup);
-  });
+  const address = addressForEach(() => server().database(setup));
   return {
     get mariadb() {
-      return there(mariadb);
+      return server();
     },
     get connection() {
-      return there(connection);
+      return address();
     },
   };
 }
 
-export async function startMariadb(settings: readonly string[] = []): Promise<TestMariadb> {
+export async function startMariadb(
+  settings: readonly string[] = [],
+  kind: MariadbKind = usual,
+): Promise<TestMariadb> {
   const directory = temporaryDirectory();
   // The server may run as another user.
   chmodSync(directory.path, 0o755);
-  const made = await makeMariadb({
+  const make = kind === 'mysql' ? makeMysql : makeMariadb;
+  const made = await make({
     directory: join(directory.path, 'mariadb'),
     port: await freePort(),
     onStart: endWithParent,

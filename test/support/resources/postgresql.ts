@@ -10,6 +10,7 @@ import type { DatabaseServer } from '../../../cluster/databases/server.ts';
 import { freePort } from '../../../cluster/launcher/free-ports.ts';
 import { temporaryDirectory } from '../logs/stores.ts';
 import { endWithParent } from '../process/end-with-parent.ts';
+import { addressForEach, serverOfFile } from './of-file.ts';
 
 export interface TestPostgresql {
   readonly server: DatabaseServer;
@@ -22,6 +23,28 @@ export interface TestPostgresql {
     values?: readonly unknown[],
   ): Promise<Row[]>;
   dispose(): Promise<void>;
+}
+
+/** For a whole file, or a `describe`. It is there once tests run. */
+export function postgresqlOfFile(): () => TestPostgresql {
+  return serverOfFile(() => startPostgresql());
+}
+
+/** One server for a file or a `describe`, and for each of its tests a database of its own. */
+export function postgresqlForEach(setup: string): {
+  readonly postgresql: TestPostgresql;
+  readonly connection: PostgresqlAddress;
+} {
+  const server = postgresqlOfFile();
+  const address = addressForEach(() => server().database(setup));
+  return {
+    get postgresql() {
+      return server();
+    },
+    get connection() {
+      return address();
+    },
+  };
 }
 
 export async function startPostgresql(settings: readonly string[] = []): Promise<TestPostgresql> {

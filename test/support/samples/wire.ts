@@ -3,8 +3,10 @@ import { pack } from 'msgpackr';
 import type { Message } from '../../../src/core/messages.ts';
 import { type Decoded, type Direction, decodeFrame, type Form } from '../../../src/wire/codec.ts';
 import { FrameError } from '../../../src/wire/frame-error.ts';
+import { readers } from '../../../src/wire/readers.ts';
 import { fromNodeShapes } from '../../../src/wire/shapes-from-node.ts';
 import { toNodeShapes } from '../../../src/wire/shapes-to-node.ts';
+import type { Readers } from '../../../src/wire/validate.ts';
 import type { Fields } from '../../../src/wire/validators.ts';
 import { encodeFrame } from '../network/encode-frame.ts';
 import { fromNodeSamples, toNodeSamples } from './samples.ts';
@@ -43,7 +45,10 @@ export function decode<D extends Direction>(
   direction: D,
   more: Partial<typeof limits | Record<keyof typeof limits, number>> = {},
 ): Decoded<D>[] {
-  return decodeFrame(data, { direction, limits: { ...limits, ...more } });
+  return decodeFrame<D>(data, {
+    readers: readers[direction] as unknown as Readers<D>,
+    limits: { ...limits, ...more },
+  });
 }
 
 /** Encodes what is no message: another peer may send anything. */

@@ -30,6 +30,14 @@ export type Command =
       readonly back: number;
       readonly sequences: readonly number[];
     }
+  /** `left`: how many branches it still names; null: all. */
+  | {
+      readonly do: 'settle';
+      readonly by: By;
+      readonly back: number;
+      readonly sequence: number;
+      readonly left: number | null;
+    }
   | { readonly do: 'tick'; readonly by: By }
   | {
       readonly do: 'collect';
@@ -87,6 +95,16 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
       by,
       back,
       sequences: fc.array(sequence, some),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant('settle' as const),
+      by,
+      back,
+      sequence,
+      left: fc.constantFrom(null, 0, 1),
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('tick' as const), by }) },

@@ -5,7 +5,7 @@
 import { type Epoch, makePosition, type Txid } from '../../../../src/core/txid.ts';
 import type { DecisionLog, Leadership } from '../../../../src/ports/decision-log.ts';
 import type { DecisionLogFixture } from '../log-fixtures.ts';
-import { commitOf, epochAbove, never, txidAt } from '../stores.ts';
+import { commitOf, epochAbove, never, someBranches, txidAt } from '../stores.ts';
 import { type Command, maxSequence, requestIds } from './commands.ts';
 
 const all = 1_000;
@@ -122,6 +122,15 @@ class Run {
         return by.finish(
           command.sequences.map((sequence) => this.#txid({ back: command.back, sequence })),
         );
+      case 'settle': {
+        const names = someBranches.map(({ branch }) => branch);
+        const [branch = ''] = names;
+        return by.settle({
+          txid: this.#txid(command),
+          byHand: [{ branch, participant: branch, by: 'ops', reason: 'lost', atMs: 1 }],
+          left: command.left === null ? null : names.slice(0, command.left),
+        });
+      }
       case 'tick':
         return by.tick(1);
       case 'collect':

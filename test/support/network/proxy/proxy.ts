@@ -5,13 +5,8 @@
  * A cable pulled is `block`: nothing passes and no one is told; what was under way arrives after
  * `heal`, as TCP would send it again. `cut` is the other kind of end, a reset that both sides see.
  */
-import {
-  type AddressInfo,
-  createServer,
-  connect as dial,
-  type Server,
-  type Socket,
-} from 'node:net';
+import { createServer, connect as dial, type Server, type Socket } from 'node:net';
+import { freePort } from '../../../../cluster/launcher/free-ports.ts';
 import { type Disturbance, disturbance } from './disturbance.ts';
 import { type Direction, directions, type End, Pair } from './pair.ts';
 
@@ -36,17 +31,20 @@ export class FaultProxy {
   readonly #blocked = new Set<Direction>();
   readonly #disturbed = new Map<Direction, Disturbance>();
   #server: Server | null = null;
-  #address: Address;
+  readonly #address: Address;
   /** Connections accepted since the start. */
   accepted = 0;
 
-  private constructor(options: FaultProxyOptions) {
+  private constructor(options: FaultProxyOptions, address: Address) {
     this.#options = options;
-    this.#address = options.listen ?? { host: '127.0.0.1', port: 0 };
+    this.#address = address;
   }
 
   static async started(options: FaultProxyOptions): Promise<FaultProxy> {
-    const proxy = new FaultProxy(options);
+    // It is listened on again after a cut: not of the range that outgoing connections get theirs.
+    const { host, port } = options.listen ?? { host: '127.0.0.1', port: 0 };
+    const address = { host, port: port === 0 ? await freePort() : port };
+    const proxy = new FaultProxy(options, address);
     await proxy.#listen();
     return proxy;
   }
@@ -123,11 +121,7 @@ export class FaultProxy {
     this.#server = server;
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ ...this.#address }, () => {
-        const { port } = server.address() as AddressInfo;
-        this.#address = { ...this.#address, port };
-        resolve();
-      });
+      server.listen({ ...this.#address }, resolve);
     });
   }
 

@@ -1,0 +1,3 @@
+import { libraryContract } from './library-contract.ts';
+
+await libraryContract('TypeORM', './hosted-typeorm.ts');
