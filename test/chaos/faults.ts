@@ -23,12 +23,15 @@ export interface FaultsOptions {
   readonly random: Random;
   /** Told of each fault as it begins. */
   readonly began: (text: string) => void;
+  /** One at a time, with time between them: what each of them does is to be told apart. */
+  readonly calm?: boolean;
   /** Something ended or did not come back that should not have. */
   readonly broken: (text: string) => void;
 }
 
 const lanes = 2;
 const maxGapMs = 1_500;
+const calmGapMs = 8_000;
 /** Of the faults, where there is any security. */
 const securityShare = 0.1;
 /** Nodes look every two seconds. */
@@ -48,7 +51,8 @@ export class Faults {
   }
 
   start(): void {
-    for (let lane = 0; lane < lanes; lane += 1) this.#lanes.push(this.#lane());
+    const count = this.#options.calm === true ? 1 : lanes;
+    for (let lane = 0; lane < count; lane += 1) this.#lanes.push(this.#lane());
   }
 
   /** Resolves when everything that was broken is mended. */
@@ -58,9 +62,12 @@ export class Faults {
   }
 
   async #lane(): Promise<void> {
-    const { random, broken } = this.#options;
+    const { random, broken, calm = false } = this.#options;
     while (!this.#over) {
-      await pause(random.fraction() * maxGapMs);
+      const gapMs = random.fraction() * (calm ? calmGapMs : maxGapMs);
+      // In small steps: it may be over meanwhile.
+      for (let leftMs = gapMs; leftMs > 0 && !this.#over; leftMs -= maxGapMs)
+        await pause(Math.min(leftMs, maxGapMs));
       if (this.#over) return;
       try {
         await this.#one();

@@ -33,6 +33,8 @@ export interface OrdersOptions {
   /** More will not be ordered. */
   readonly maxCount: number;
   readonly random: Random;
+  /** Services are killed more seldom. */
+  readonly calm?: boolean;
   /** Told of each kill. */
   readonly began: (text: string) => void;
 }
@@ -159,12 +161,13 @@ export class Orders {
   }
 
   async #killServices(): Promise<void> {
-    const { random, began } = this.#options;
-    let dueMs = performance.now() + killEveryMs;
+    const { random, began, calm = false } = this.#options;
+    const everyMs = calm ? 3 * killEveryMs : killEveryMs;
+    let dueMs = performance.now() + everyMs;
     while (!this.#over.signal.aborted) {
       await pause(500);
       if (performance.now() < dueMs) continue;
-      dueMs = performance.now() + killEveryMs * (0.5 + random.fraction());
+      dueMs = performance.now() + everyMs * (0.5 + random.fraction());
       const name = pick(serviceNames, random);
       const pid = this.#pidOf(name);
       if (pid === null) continue;

@@ -18,7 +18,15 @@ const replicaCounts = { bank: 3, vault: 2 } as const;
 type ReplicatedService = keyof typeof replicaCounts;
 export const replicatedServices = Object.keys(replicaCounts) as readonly ReplicatedService[];
 
-const accounts = 8;
+/** Few, so that moves wait for each other's rows, and some in a circle until one times out. */
+const hotAccounts = 8;
+/** In a calm run that would look like what the faults do. */
+const calmAccounts = 400;
+/**
+ * PostgreSQL scans a small table as a whole, and then any two branches over it conflict under
+ * `serializable`, whatever their rows: in a table of 8, hardly a move would ever commit.
+ */
+const rows = 2_000;
 const firstCents = 100_000;
 const workers = 4;
 const maxPauseMs = 60;
@@ -29,8 +37,9 @@ const settleTimeoutMs = 120_000;
 
 const tables = `
   CREATE TABLE account (id int PRIMARY KEY, cents bigint NOT NULL);
-  INSERT INTO account SELECT id, ${firstCents} FROM generate_series(1, ${accounts}) AS id;
-  CREATE TABLE ledger (request text PRIMARY KEY, cents bigint NOT NULL)`;
+  INSERT INTO account SELECT id, ${firstCents} FROM generate_series(1, ${rows}) AS id;
+  CREATE TABLE ledger (request text PRIMARY KEY, cents bigint NOT NULL);
+  ANALYZE account`;
 
 interface Replica {
   readonly service: ReplicatedService;
@@ -42,11 +51,12 @@ interface Replica {
 
 type WayToReplace = 'stop' | 'kill' | 'lose';
 
-interface Asked {
+export interface Asked {
   readonly request: string;
   readonly cents: number;
   /** Null: the client did not learn it. */
   readonly outcome: TransactOutcome | null;
+  readonly tookMs: number;
 }
 
 export interface ReplicasOptions {
@@ -56,6 +66,8 @@ export interface ReplicasOptions {
   /** What processes of that service dial with. */
   readonly tlsOf: (service: string) => Promise<{ readonly tls?: TlsFiles }>;
   readonly random: Random;
+  /** Replaced more seldom, so that what each does is to be told apart. */
+  readonly calm?: boolean;
   /** Told of each replacement as it begins. */
   readonly began: (text: string) => void;
 }
@@ -117,9 +129,11 @@ export class Replicas {
   }
 
   async #replaceOnAndOn(): Promise<void> {
-    const { random } = this.#options;
+    const { random, calm = false } = this.#options;
+    const slowness = calm ? 5 : 1;
     for (let at = 0; !this.#over; at += 1) {
-      await pause(random.fraction() * maxReplacePauseMs);
+      for (let turn = 0; turn < slowness && !this.#over; turn += 1)
+        await pause(random.fraction() * maxReplacePauseMs);
       const replica = this.#replicas[at % this.#replicas.length];
       const chance = random.fraction();
       const way = chance < 0.5 ? 'stop' : chance < 0.8 ? 'kill' : 'lose';
@@ -175,7 +189,8 @@ export class Replicas {
   }
 
   async #one(): Promise<void> {
-    const { client, random } = this.#options;
+    const { client, random, calm = false } = this.#options;
+    const accounts = calm ? calmAccounts : hotAccounts;
     this.#requests += 1;
     const request = `move-${this.#requests}`;
     const cents = Math.ceil(random.fraction() * 100) * (random.fraction() < 0.5 ? 1 : -1);
@@ -186,6 +201,7 @@ export class Replicas {
       { participant: 'vault', payload: move(-cents) },
     ];
     let outcome: TransactOutcome | null = null;
+    const startMs = performance.now();
     try {
       outcome = await client.transact(
         { requestId: request, branches, timeoutMs: transactionTimeoutMs },
@@ -194,7 +210,7 @@ export class Replicas {
     } catch (error) {
       if (!isVerdictError(error)) throw error;
     }
-    this.asked.push({ request, cents, outcome });
+    this.asked.push({ request, cents, outcome, tookMs: performance.now() - startMs });
   }
 
   counted(): string {
@@ -255,7 +271,7 @@ export class Replicas {
     for (const service of replicatedServices) {
       const booked = [...(await this.#booked(service)).values()].reduce((sum, one) => sum + one, 0);
       const sum = await this.#sum(service);
-      if (sum !== accounts * firstCents + booked)
+      if (sum !== rows * firstCents + booked)
         problems.push(`${service} holds ${sum}, its ledger says ${booked} more than it began with`);
     }
     return problems;

@@ -7,6 +7,7 @@ import { subprotocol } from '../../src/wire/address.ts';
 import { decodeFrame } from '../../src/wire/codec.ts';
 import { FrameError } from '../../src/wire/frame-error.ts';
 import { widestLimits } from '../../src/wire/limits.ts';
+import { readers } from '../../src/wire/readers.ts';
 import { pause, within } from '../support/process/child.ts';
 import { limits } from '../support/samples/wire.ts';
 import { type Frame, type Frames, written } from './frames.ts';
@@ -119,7 +120,10 @@ export class Attacker {
 
   #heard(data: Buffer, isBinary: boolean): void {
     const frame = isBinary ? data : data.toString('utf8');
-    for (const each of decodeFrame(frame, { direction: 'from-node', limits: widestLimits })) {
+    for (const each of decodeFrame(frame, {
+      readers: readers['from-node'],
+      limits: widestLimits,
+    })) {
       if (each.ok) this.#learn(each.message);
       else this.faults.push(`the node sent what is no message: ${each.problem.message}`);
     }
@@ -153,7 +157,7 @@ function read(frame: Frame): ReturnType<typeof messages> | null {
 }
 
 function messages(frame: Frame) {
-  return decodeFrame(frame, { direction: 'to-node', limits }).flatMap((each) =>
+  return decodeFrame(frame, { readers: readers['to-node'], limits }).flatMap((each) =>
     each.ok ? [each.message] : [],
   );
 }

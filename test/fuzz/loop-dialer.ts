@@ -5,6 +5,7 @@ import type { ConnectionHandler, ConnectOptions, Dialer } from '../../src/ports/
 import { WebSocketConnection } from '../../src/transport/websocket/connection.ts';
 import { decodeFrame } from '../../src/wire/codec.ts';
 import { widestLimits } from '../../src/wire/limits.ts';
+import { readers } from '../../src/wire/readers.ts';
 import type { Frame } from './frames.ts';
 import { LoopSocket } from './loop-socket.ts';
 
@@ -50,7 +51,8 @@ export class LoopDialer implements Dialer {
         maxBufferedBytes,
         maxFrameBytes: widestLimits.maxFrameBytes,
         maxMessageBytes: widestLimits.maxFrameBytes,
-        decode: (data) => decodeFrame(data, { direction: 'from-node', limits: widestLimits }),
+        decode: (data) =>
+          decodeFrame(data, { readers: readers['from-node'], limits: widestLimits }),
       });
       const handler: ConnectionHandler<FromNode> = events.opened(connection);
       connection.start(handler);

@@ -15,6 +15,7 @@ import { silentLogger } from '../../src/ports/logger.ts';
 import type { Random } from '../../src/ports/random.ts';
 import { decodeFrame, encodeMessage } from '../../src/wire/codec.ts';
 import { widestLimits } from '../../src/wire/limits.ts';
+import { readers } from '../../src/wire/readers.ts';
 import { makeTxid } from '../support/core/txids.ts';
 import { ManualClock, settle } from '../support/samples/manual-clock.ts';
 import { leaderInfo, welcomeOf } from '../support/samples/messages.ts';
@@ -162,7 +163,7 @@ export class SdksUnderFuzz {
     let messages: readonly ToNode[] = [];
     try {
       const data = typeof frame === 'string' ? frame : Buffer.from(frame);
-      messages = decodeFrame(data, { direction: 'to-node', limits: widestLimits }).flatMap(
+      messages = decodeFrame(data, { readers: readers['to-node'], limits: widestLimits }).flatMap(
         (each) => {
           if (each.ok) return [each.message];
           this.#fault('an SDK sent what is no message', each.problem.message);

@@ -53,6 +53,7 @@ export const faultNames = [
   'read-together',
   'left-to-sibling',
   'etcd-set-back-unattended',
+  'settled-by-hand',
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 

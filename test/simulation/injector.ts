@@ -58,6 +58,7 @@ const perSecond: Readonly<Partial<Record<FaultName, number>>> = {
   'shared-journal': 0.5,
   'store-keeps': 1.5,
   'left-to-sibling': 1,
+  'settled-by-hand': 1,
   'etcd-set-back-unattended': 0.5,
 };
 
@@ -288,6 +289,8 @@ export class Injector {
       case 'siblings':
       case 'journal-lost':
         return this.#replacements.replace(cluster, chance, { loses: name === 'journal-lost' });
+      case 'settled-by-hand':
+        return this.#replacements.settleByHand(cluster, chance);
       case 'left-to-sibling':
         return this.#replacements.leaveToSibling(cluster, chance);
       case 'shared-journal':

@@ -62,7 +62,9 @@ export function drawPlan(seed: number, limits: PlanLimits = {}): Plan {
   const sleepsLong = faults.suspend !== undefined && new Chance(seed, 'asleep').happens(0.08);
   const isLeftLong =
     faults['left-to-sibling'] !== undefined && new Chance(seed, 'left').happens(0.25);
-  const isLong = drawnLong || sleepsLong || isLeftLong;
+  const isSettledLong =
+    faults['settled-by-hand'] !== undefined && new Chance(seed, 'settled').happens(0.25);
+  const isLong = drawnLong || sleepsLong || isLeftLong || isSettledLong;
   // Longer than the patience with etcd, and with the reading after it, in a few others.
   const activeMs = chance.happens(0.06)
     ? chance.between(14_000, 25_000)

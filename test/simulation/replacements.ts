@@ -3,7 +3,8 @@
  * other, back without their journal.
  */
 import type { Retired } from '../../src/core/retired.ts';
-import { retire } from './actors/operator.ts';
+import type { Txid } from '../../src/core/txid.ts';
+import { acknowledge, retire, retry } from './actors/operator.ts';
 import type { ParticipantMachine } from './actors/participant.ts';
 import type { Cluster } from './injector.ts';
 import type { Chance } from './world/chance.ts';
@@ -16,8 +17,17 @@ export interface ReplacementOptions {
   readonly gaveUp: (machine: string) => void;
   /** Told of each machine whose instance is given up, while siblings can finish what it did. */
   readonly left: (machine: string) => void;
+  /** Commits that are not acknowledged by all: of this machine, or of any. */
+  readonly owed: (machine: string | null) => readonly Owed[];
+  /** Told of each branch for which an operator speaks. */
+  readonly spokenFor: (owed: Owed) => void;
   /** Told of each machine that comes back without its journal. */
   readonly journalLost: (machine: string) => void;
+}
+
+export interface Owed {
+  readonly txid: Txid;
+  readonly branch: string;
 }
 
 export class Replacements {
@@ -160,15 +170,56 @@ export class Replacements {
     };
   }
 
+  /**
+   * A machine is gone with its vote on the disk, and the operator settles what it owes by hand. It
+   * comes back all the same, in long runs when all records that may go are collected. Now and then
+   * the operator speaks for one that runs, or has what is owed sent again.
+   */
+  settleByHand(cluster: Cluster, chance: Chance): void {
+    const { world, participants } = cluster;
+    if (chance.happens(0.3)) return this.#speakFor(cluster, chance, null);
+    const one = chance.pick(participants);
+    if (one.retired) return;
+    const effects = chance.whole(1, 6);
+    const awayMs = chance.between(0.5, 1) * this.#with.maxComesBackMs;
+    one.atNextVote = () => {
+      one.atNextVote = null;
+      if (one.retired) return;
+      one.retired = true;
+      one.process?.doom(effects, false);
+      world.after(chance.logarithmic(1, 300), () => one.process?.kill());
+      for (let times = chance.whole(1, 3); times > 0; times -= 1) {
+        world.after(chance.logarithmic(300, 8_000), () =>
+          this.#speakFor(cluster, chance, one.name),
+        );
+      }
+      world.after(awayMs, () => {
+        one.retired = false;
+        one.start();
+      });
+    };
+  }
+
+  #speakFor({ world, network }: Cluster, chance: Chance, machine: string | null): void {
+    const place = { world, network, urls: this.#with.urls };
+    for (const owed of this.#with.owed(machine)) {
+      const { txid, branch } = owed;
+      if (chance.happens(0.2)) void retry(place, txid);
+      if (chance.happens(0.2)) continue;
+      this.#with.spokenFor(owed);
+      void acknowledge(place, txid, branch);
+    }
+  }
+
   #operate({ world, network }: Cluster, retired: Retired): void {
     this.#retired.push(retired);
-    void retire({ world, network, urls: this.#with.urls, retired });
+    void retire({ world, network, urls: this.#with.urls }, retired);
   }
 
   /** Etcd was set back, and may have forgotten it. */
   retireAgain({ world, network }: Cluster): void {
     for (const retired of this.#retired) {
-      void retire({ world, network, urls: this.#with.urls, retired });
+      void retire({ world, network, urls: this.#with.urls }, retired);
     }
   }
 

@@ -88,6 +88,8 @@ class Run {
         gaveUp: (machine) => this.#facts.retired.add(machine),
         left: (machine) => this.#facts.left.add(machine),
         journalLost: (machine) => this.#journals.lost(machine),
+        owed: (machine) => this.#facts.owed(machine),
+        spokenFor: ({ txid, branch }) => this.#facts.byHand.add(`${txid}/${branch}`),
       }),
       met: (name, txid) =>
         txid === undefined ? coverage.met(name) : coverage.meets(this.#facts.at(txid), name),

@@ -26,6 +26,7 @@ export const scenarios: readonly string[] = [
 const moreScenarios: readonly string[] = [
   'siblingStep',
   'siblingLateStep',
+  'siblingLearnsStep',
   'retireStep',
   'refusalStep',
   'keptStep',
@@ -112,14 +113,59 @@ export const bindings: Model = {
     'bound',
     'written',
     'rebind',
+    'retired',
+    'owners',
     'leader',
     'setBack',
     'counted',
     'event',
   ],
   invariants: ['bound_acknowledges', 'one_holder'],
-  steps: [['step', 1 / 10]],
-  witnesses: ['refused', 'both_acknowledged', 'read_again', 'by_memory', 'bound_again'],
+  steps: [
+    ['step', 1 / 10],
+    ['retirement', 1 / 20],
+  ],
+  witnesses: [
+    'refused',
+    'both_acknowledged',
+    'read_again',
+    'by_memory',
+    'bound_again',
+    'acknowledged_and_freed',
+  ],
 };
 
-export const models: readonly Model[] = [protocol, copies, clusters, orphans, parts, bindings];
+export const byHand: Model = {
+  file: 'byhand.qnt',
+  variables: [
+    'record',
+    'leader',
+    'ts',
+    'ps',
+    'net',
+    'writes',
+    'replies',
+    'answered',
+    'broken',
+    'event',
+  ],
+  invariants: [
+    'I1_atomicity',
+    'I2_one_decision',
+    'I4_no_forgetting',
+    'I9_collection',
+    'settled_for_good',
+  ],
+  steps: [['step', 1 / 10]],
+  witnesses: ['settled', 'learns_late', 'acknowledges_late', 'zombie_refused', 'next_leader_ends'],
+};
+
+export const models: readonly Model[] = [
+  protocol,
+  copies,
+  clusters,
+  orphans,
+  parts,
+  bindings,
+  byHand,
+];

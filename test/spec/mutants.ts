@@ -3,7 +3,16 @@
  * invariant that nothing can break shows nothing. A change that no longer applies is a failure, not
  * a mutant that was not caught.
  */
-import { bindings, clusters, copies, type Model, orphans, parts, protocol } from './models.ts';
+import {
+  bindings,
+  byHand,
+  clusters,
+  copies,
+  type Model,
+  orphans,
+  parts,
+  protocol,
+} from './models.ts';
 import type { Edit } from './quint.ts';
 
 export interface Mutant {
@@ -326,6 +335,22 @@ export const mutants: readonly Mutant[] = [
   },
   {
     model: protocol,
+    name: 'a sibling that learns of a commit acknowledges ahead of the database',
+    why: 'The record is collected, and the instance that voted is told "abort" of a commit that no row proves.',
+    changes: [
+      {
+        file: 'rules.qnt',
+        from: 's.endHeld("p1", x, "commit").send(s.acksOfSibling(x))',
+        to: 's.send(s.acksOfSibling(x))',
+      },
+    ],
+    invariant: 'I5_below_the_floor',
+    step: 'siblingLearnsStep',
+    budget: 600,
+    seed: 1n,
+  },
+  {
+    model: protocol,
     name: 'a reading that does not show who was retired',
     why: 'What the retired one owed counts as acknowledged, the record is collected, and a node tells it "abort" of it.',
     changes: [
@@ -548,6 +573,22 @@ export const mutants: readonly Mutant[] = [
   },
   {
     model: bindings,
+    name: 'a put that looks for the binding alone',
+    why: 'It was read before the instance was bound; meanwhile it was bound, retired and freed. The impostor has the name, and a node that has not heard counts what it acknowledges.',
+    changes: [
+      {
+        file: 'bindings.qnt',
+        from: 'bound.get(part) == "" and not(retired.contains(part))',
+        to: 'bound.get(part) == ""',
+      },
+    ],
+    invariant: 'bound_acknowledges',
+    step: 'retirement',
+    budget: 2_000,
+    seed: 1n,
+  },
+  {
+    model: bindings,
     name: 'let in before its put is known',
     why: 'Two identities say hello as one instance at two nodes, neither finds a holder, and both acknowledge.',
     changes: [
@@ -618,6 +659,79 @@ export const mutants: readonly Mutant[] = [
     invariant: 'one_holder',
     step: 'step',
     budget: 600,
+    seed: 1n,
+  },
+  {
+    model: byHand,
+    name: 'settled by hand counts as acknowledged',
+    why: 'The record is collected, and who comes back in doubt is told "abort" of what has committed.',
+    changes: [
+      {
+        file: 'byhand.qnt',
+        from: 't.byHand.exclude(t.acked)',
+        to: 't.byHand.exclude(participants)',
+      },
+    ],
+    invariant: 'I1_atomicity',
+    step: 'step',
+    budget: 4_000,
+    seed: 1n,
+  },
+  {
+    model: byHand,
+    name: 'what is not decided is settled by hand',
+    why: 'A record is made of a transaction whose abort was presumed, and told.',
+    changes: [
+      {
+        file: 'byhand.qnt',
+        from: `    nondet p = oneOf(ts.get(n).owing)
+    all {
+      writes'`,
+        to: `    nondet p = oneOf(participants)
+    all {
+      writes'`,
+      },
+      {
+        file: 'byhand.qnt',
+        from: '    else if (r.place != "decisions") r\n    else if (w.kind == "settle") { ...r,',
+        to: '    else if (w.kind == "settle") { ...r, place: "decisions",',
+      },
+    ],
+    invariant: 'I2_one_decision',
+    step: 'step',
+    budget: 4_000,
+    seed: 1n,
+  },
+  {
+    model: byHand,
+    name: 'the operator is answered by memory alone',
+    why: 'The operator was answered, and the next leader does not know of it.',
+    changes: [
+      {
+        file: 'byhand.qnt',
+        from: '{ ...r, byHand: r.byHand.union(Set(w.p)) }',
+        to: 'r',
+      },
+    ],
+    invariant: 'settled_for_good',
+    step: 'step',
+    budget: 4_000,
+    seed: 1n,
+  },
+  {
+    model: byHand,
+    name: 'all are told to forget',
+    why: 'Who was settled by hand is in doubt still, and is told to forget it.',
+    changes: [
+      {
+        file: 'byhand.qnt',
+        from: 'participants.exclude(unsettled(t)).map(p => { kind: "forget"',
+        to: 'participants.map(p => { kind: "forget"',
+      },
+    ],
+    invariant: 'I4_no_forgetting',
+    step: 'step',
+    budget: 4_000,
     seed: 1n,
   },
 ];

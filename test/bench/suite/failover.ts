@@ -5,6 +5,7 @@ import { afterKill, afterStop, figuresOfKills } from '../failover-times.ts';
 import { type Figure, tableOfFigures, targetsOfFigures } from '../figure.ts';
 import { inDoubt } from '../in-doubt.ts';
 import { noEtcd } from '../rig/bench-cluster.ts';
+import { figuresOfRolling, rollingRestarts } from '../rolling-restart.ts';
 import { afterVanishing } from '../vanished-host.ts';
 import type { Chart, Section, SectionGiven } from './section.ts';
 
@@ -21,7 +22,8 @@ export const failover: Section = {
     `acknowledges, with a lease of ${leaseTtlMs} ms. A host that vanishes neither answers nor ` +
     'refuses. A participant is in doubt from its vote until it knows the outcome. Who was killed is ' +
     'started again at once, and the next leader is killed up to a second later, by chance: so a ' +
-    'standby may have just started. For each round one stop, one vanished host and one cut.',
+    'standby may have just started. For each round one stop, one vanished host, one cut and one ' +
+    'rolling restart, in which clients commit under request ids.',
   run: async (given) => {
     const { figures, killsMs } = await measured(given);
     return {
@@ -51,6 +53,7 @@ async function measured({ rounds, kills, progress }: SectionGiven): Promise<Meas
       killsMs.push(...(await afterKill({ ...given, cluster, times: kills })));
       figures.push(...figuresOfKills(killsMs));
       figures.push(...(await afterStop({ ...given, cluster })));
+      figures.push(...figuresOfRolling(await rollingRestarts({ cluster, rounds, progress })));
     } finally {
       await cluster.remove();
     }

@@ -4,7 +4,7 @@
  * checked here, when the later of the two comes.
  */
 import type { Decision } from '../../../src/core/messages.ts';
-import type { DecisionRecord } from '../../../src/core/records.ts';
+import type { DecisionRecord, RecordedBranch } from '../../../src/core/records.ts';
 import { epochOf, shardOf, type Txid } from '../../../src/core/txid.ts';
 import { participantOf } from '../fleet.ts';
 import type { World } from '../world/world.ts';
@@ -52,6 +52,8 @@ export interface Transaction {
   readonly votes: Map<string, string>;
   readonly branches: Map<string, BranchFacts>;
   record: DecisionRecord | null;
+  /** What its record names still, where an operator spoke for the others. */
+  reduced: readonly RecordedBranch[] | null;
   saidAborted: string | null;
   saidExpired: boolean;
   saidReadonly: boolean;
@@ -78,6 +80,8 @@ export class Facts {
   readonly retired: Set<string> = new Set();
   /** Machines whose instance an operator has given up, and whose branches are their siblings'. */
   readonly left: Set<string> = new Set();
+  /** Transaction and branch for which an operator spoke: no lock waits for them. */
+  readonly byHand: Set<string> = new Set();
   /** By machine and branch: on its disk there is a vote to commit, and no more. */
   readonly bareVotes: Set<string> = new Set();
   /** By shard and epoch: etcd was set back, and led again up to the same revision. */
@@ -127,6 +131,7 @@ export class Facts {
         votes: new Map(),
         branches: new Map(),
         record: null,
+        reduced: null,
         saidAborted: null,
         saidExpired: false,
         saidReadonly: false,
@@ -192,6 +197,18 @@ export class Facts {
   /** Whoever voted will never end it by itself: the store has the last word. */
   isOrphaned({ orphaned, owner }: BranchFacts): boolean {
     return orphaned || (owner !== null && this.left.has(owner));
+  }
+
+  /** Of recorded commits: the branches that are not durable, of this machine or of any. */
+  owed(machine: string | null): { readonly txid: Txid; readonly branch: string }[] {
+    const owed: { txid: Txid; branch: string }[] = [];
+    for (const { txid, record, finished, lost, machines } of this.#transactions.values()) {
+      if (record === null || finished || lost) continue;
+      for (const { branch } of record.branches) {
+        if (machine === null || machines.get(branch) === machine) owed.push({ txid, branch });
+      }
+    }
+    return owed;
   }
 
   /** A vote has left its participant. One that equivocates keeps to its first. */

@@ -33,6 +33,7 @@ export class LockFacts {
       this.pairs += 1;
       for (const { participant, branch } of earlier.record.branches) {
         if (facts.gaveUp(earlier.record.txid, branch)) continue;
+        if (facts.byHand.has(`${earlier.record.txid}/${branch}`)) continue;
         const { committedAt } = facts.branch(earlier.record.txid, participant, branch);
         facts.checkOf(
           earlier.record.txid,

@@ -102,8 +102,39 @@ export class LogCheck {
       );
       return;
     }
-    facts.checkOf(txid, before === null, 'I2', `the decision of ${txid} was written over`);
+    if (before !== null) {
+      this.#settled(txid, decodeDecision(before.value), decodeDecision(after.value));
+      return;
+    }
     this.#decided(txid, decodeDecision(after.value));
+  }
+
+  /** An operator spoke: never of the outcome, and whoever else is left out is durable. */
+  #settled(txid: Txid, before: DecisionRecord, after: DecisionRecord): void {
+    const { facts } = this;
+    const { byHand = [], branches } = after;
+    const rest = ({ byHand: _, branches: _b, locks: _l, ...kept }: DecisionRecord) =>
+      JSON.stringify(kept);
+    const left = before.branches.filter((one) => !branches.some((b) => b.branch === one.branch));
+    facts.checkOf(
+      txid,
+      rest(before) === rest(after) &&
+        byHand.every((one) => facts.byHand.has(`${txid}/${one.branch}`)),
+      'I2',
+      `the decision of ${txid} was written over`,
+    );
+    // Nothing is left out where the others only read: they were never in it.
+    const isReduced = branches.every(({ branch }) => byHand.some((one) => one.branch === branch));
+    if (isReduced) facts.at(txid).reduced = branches;
+    for (const { participant, branch } of left) {
+      const { wasCommitted } = facts.branch(txid, participant, branch);
+      facts.checkOf(
+        txid,
+        wasCommitted || facts.gaveUp(txid, branch),
+        'I9',
+        `the record of ${txid} leaves ${participant}/${branch} out, which has no durable commit`,
+      );
+    }
   }
 
   #decided(txid: Txid, record: DecisionRecord): void {

@@ -1,6 +1,7 @@
 /** Holds everything that anybody says about a transaction against what is true: I2, I5, I8. */
 import type { FromNode, ToNode } from '../../../src/core/messages.ts';
 import { scoped } from '../../../src/core/scope.ts';
+import { participantOf } from '../fleet.ts';
 import { clientNameOf } from '../workload.ts';
 import type { SimProcess } from '../world/process.ts';
 import type { Facts } from './facts.ts';
@@ -86,10 +87,15 @@ export class MessageCheck {
         return;
       case 'forget':
         for (const txid of message.txids) {
-          const { record, finished } = facts.at(txid);
+          const { record, finished, reduced } = facts.at(txid);
+          const own = participantOf(to.name);
+          const owes =
+            reduced === null
+              ? (record?.branches ?? []).length > 0
+              : reduced.some(({ participant }) => participant === own);
           facts.checkOf(
             txid,
-            record === null || finished || record.branches.length === 0,
+            record === null || finished || !owes,
             'I9',
             `${to.name} was told to forget ${txid}, whose record is still under decisions/`,
           );

@@ -22,6 +22,14 @@ export const mutants: readonly Mutant[] = [
     to: 'return [];',
   },
   {
+    name: 'no-fence-at-a-hand-over',
+    without: 'I6: what a leader still has under way when it is followed meets the fence.',
+    file: 'src/decision-log/etcd/leader-key.ts',
+    from: 'return [modIs(keys.leader, held.modRevision), valueIs(keys.leader, held.value)];',
+    to: 'return [];',
+    faults: 'node-stop=1,etcd-slow=1,etcd-late=1',
+  },
+  {
     name: 'no-nonce',
     without:
       'I6: the fence compares the nonce, for a restored etcd gives the same revisions again.',
@@ -93,8 +101,8 @@ export const mutants: readonly Mutant[] = [
     name: 'prepare-after-decision',
     without: 'No prepare is sent once the transaction is decided.',
     file: 'src/core/term/phase-two/phase-two.ts',
-    from: "type: committing ? 'commit' : 'rollback',\n      txid: transaction.txid,\n      branch: branch.branch,\n      epoch,\n    });",
-    to: "type: committing ? 'commit' : 'rollback',\n      txid: transaction.txid,\n      branch: branch.branch,\n      epoch,\n    });\n    state.send(peer.connection, { type: 'prepare', txid: transaction.txid, branch: branch.branch, epoch, witness: state.witness, timeoutMs: 1000, payload: null });",
+    from: "type: committing ? 'commit' : 'rollback',\n      txid: transaction.txid,\n      branch: branch.branch,\n      epoch,\n      ...traceIn(state, transaction),\n    });",
+    to: "type: committing ? 'commit' : 'rollback',\n      txid: transaction.txid,\n      branch: branch.branch,\n      epoch,\n      ...traceIn(state, transaction),\n    });\n    state.send(peer.connection, { type: 'prepare', txid: transaction.txid, branch: branch.branch, epoch, witness: state.witness, timeoutMs: 1000, payload: null });",
   },
   {
     name: 'unknown-is-aborted',
@@ -186,8 +194,8 @@ export const mutants: readonly Mutant[] = [
     name: 'forgets-before-finish',
     without: 'Participants forget only once the record has moved.',
     file: 'src/core/term/phase-two/phase-two.ts',
-    from: '  if (transaction.inDecisions) {\n',
-    to: '  if (transaction.inDecisions) {\n    forget(state, [transaction]);\n',
+    from: '  } else if (transaction.inDecisions) {\n',
+    to: '  } else if (transaction.inDecisions) {\n    forget(state, [transaction], { moved: true });\n',
   },
   {
     name: 'decision-over-a-forced-abort',
@@ -370,7 +378,7 @@ export const mutants: readonly Mutant[] = [
     name: 'retiring-is-not-heard-of',
     without: 'I10: every node hears of what was retired, not only at its start.',
     file: 'src/node/node.ts',
-    from: '      log.watchRetired((retired, shards) => this.#hear(retired, shards)),\n',
+    from: '      log.watchRetired((retired, shards) => this.#retirements.hear(retired, shards)),\n',
     to: '',
     faults: 'retire=1',
   },
@@ -397,5 +405,21 @@ export const mutants: readonly Mutant[] = [
     from: '(said) => options.events.notLeader?.(said)',
     to: '(said) => queueMicrotask(() => options.events.notLeader?.(said))',
     faults: 'read-together=1,node-crash=1',
+  },
+  {
+    name: 'by-hand-acknowledged',
+    without: 'I9: an operator who speaks for a branch is no acknowledgement of its participant.',
+    file: 'src/core/term/phase-two/by-hand.ts',
+    from: 'if (word === null || word.acknowledgedBy !== null) return false;',
+    to: 'if (word !== null || branch.state !== null) return false;',
+    faults: 'settled-by-hand=1',
+  },
+  {
+    name: 'by-hand-reduced-at-once',
+    without: 'Section 4: the record names the other branches until they have acknowledged.',
+    file: 'src/core/term/operator/operator.ts',
+    from: 'byHand: [mark], left: null }',
+    to: 'byHand: [mark], left: [mark.branch] }',
+    faults: 'settled-by-hand=1',
   },
 ];

@@ -9,7 +9,8 @@ import type {
   Dialer,
 } from '../../../src/ports/transport.ts';
 import { widestLimits } from '../../../src/wire/limits.ts';
-import { validate } from '../../../src/wire/validate.ts';
+import { readers } from '../../../src/wire/readers.ts';
+import { type Direction, validate } from '../../../src/wire/validate.ts';
 import type { SimProcess } from './process.ts';
 import type { Reach } from './reach.ts';
 import { Wire, type WireEnd, type WireFaults, type WireWatcher } from './wire.ts';
@@ -177,7 +178,7 @@ export class Network {
   /** As the codec does for whatever comes in. */
   #receive(end: WireEnd, message: Record<string, unknown> & { type: string }): void {
     const direction = end.wire.acceptor === end ? 'to-node' : 'from-node';
-    const decoded = validate(message, direction, widestLimits);
+    const decoded = validate<Direction>(message, readers[direction], widestLimits);
     if (decoded.ok) end.handler?.message(decoded.message);
     else this.#world.broken(`A message that its own codec refuses: ${decoded.problem.message}`);
   }
