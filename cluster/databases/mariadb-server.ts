@@ -44,8 +44,12 @@ export async function makeMariadb(
   if ('missing' in program) return program;
   const { mariadbd, env } = program.found;
   const data = join(directory, 'data');
+  // Of its own: each server that starts removes what it takes for its earlier self's leavings.
+  const temporary = join(directory, 'tmp');
   const address = { host: '127.0.0.1', port, user, database: 'verdict' };
-  const common = commonArguments(program.found, data);
+  const common = commonArguments(program.found, { data, temporary });
+  mkdirSync(temporary, { recursive: true });
+  giveTo(temporary, runAs);
   if (!existsSync(join(data, 'mysql'))) {
     mkdirSync(data, { recursive: true });
     for (const path of [directory, data]) giveTo(path, runAs);
@@ -74,10 +78,14 @@ export async function makeMariadb(
   return { server, address };
 }
 
-function commonArguments({ share }: MariadbProgram, data: string): string[] {
+function commonArguments(
+  { share }: MariadbProgram,
+  { data, temporary }: { readonly data: string; readonly temporary: string },
+): string[] {
   return [
     '--no-defaults',
     `--datadir=${data}`,
+    `--tmpdir=${temporary}`,
     `--lc-messages-dir=${share}`,
     `--character-sets-dir=${join(share, 'charsets')}`,
     '--innodb-log-file-size=16M',

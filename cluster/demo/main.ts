@@ -1,4 +1,5 @@
 /** `npm run demo`: everything at once, on this machine, and whether it adds up. */
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -23,6 +24,9 @@ interface Flags {
   readonly data?: string;
   readonly json?: boolean;
 }
+
+/** npm passes on what the terminal has sent to everyone: that is one Ctrl-C, not two. */
+const sameSignalMs = 1_000;
 
 /** By the convention of shells: 128 and the signal's number. */
 const exitCodes: Readonly<Record<string, number>> = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
@@ -88,12 +92,23 @@ async function demo(flags: Flags): Promise<void> {
   const kept = flags.data !== undefined;
   const directory = await dataDirectory(flags.data);
   const interrupted = new AbortController();
+  let interruptedAtMs = 0;
   for (const signal of Object.keys(exitCodes)) {
     process.on(signal, () => {
-      // Asked twice: wait for no one any more. The children are killed on the way out.
-      if (interrupted.signal.aborted) process.exit(exitCodes[signal]);
-      interrupted.abort(new Interrupted(signal));
+      if (!interrupted.signal.aborted) {
+        interruptedAtMs = performance.now();
+        // However it ends from here on. Behind what kills the children, who would write there.
+        if (!kept) process.once('exit', () => removeNow(directory));
+        interrupted.abort(new Interrupted(signal));
+      } else if (performance.now() - interruptedAtMs > sameSignalMs) {
+        // Asked twice: wait for no one any more. The children are killed on the way out.
+        process.exit(exitCodes[signal]);
+      }
     });
+  }
+  // A terminal that was closed takes no text, and that must not keep this from its end.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', () => interrupted.abort(new Interrupted('SIGHUP')));
   }
   const progress = createProgress({ orderCount: flags.orders, quiet: flags.json === true });
   try {
@@ -119,19 +134,29 @@ async function demo(flags: Flags): Promise<void> {
     process.exitCode = summary.ok ? 0 : 1;
   } catch (error) {
     progress.end();
-    await ended(error, kept ? null : directory);
+    // What is interrupted fails in its own words.
+    const { aborted, reason } = interrupted.signal;
+    await ended(aborted ? reason : error, kept ? null : directory);
   }
+}
+
+/** Of processes killed a moment ago some may still be writing. */
+function removeNow(directory: string): void {
+  rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 }
 
 async function ended(error: unknown, temporary: string | null): Promise<void> {
   if (error instanceof Interrupted) {
-    if (temporary !== null) await rm(temporary, { recursive: true, force: true });
+    if (temporary !== null) removeNow(temporary);
     process.stderr.write(`Interrupted (${error.signal}): everything was stopped.\n`);
     process.exitCode = exitCodes[error.signal] ?? 1;
     return;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const where = temporary === null ? '' : `\nWhat there is of it is kept in ${temporary}`;
+  const where =
+    temporary === null
+      ? ''
+      : `\nIts logs and data are kept in ${temporary}: remove them with rm -r`;
   process.stderr.write(`The demo failed: ${text}${where}\n`);
   process.exitCode = 1;
 }
