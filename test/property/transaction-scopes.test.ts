@@ -84,8 +84,8 @@ it.each([
       Array.from({ length: programs }, async () => {
         await run.run();
         left -= 1;
-        // In the midst of what the others do with it.
-        if (left === Math.floor(programs / 2)) await clients[2]?.close();
+        const [, , leaves] = clients;
+        if (left === Math.floor(programs / 2) && leaves !== undefined) await run.close(leaves);
       }),
     );
     await coordinator.whenAllSettled();
