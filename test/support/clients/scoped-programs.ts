@@ -229,7 +229,8 @@ export class ScopedPrograms {
       const code = isVerdictError(error) ? error.code : (error as Error).name;
       const right = frame === null ? 'TypeError' : wasOver ? 'WRONG_STATE' : 'a transaction';
       const isEarly = code === 'WRONG_STATE' && this.#mayBeOver(frame);
-      if (code !== right && !isEarly) this.wrong.push(`currentTransaction: ${code} in place of ${right}`);
+      if (code !== right && !isEarly)
+        this.wrong.push(`currentTransaction: ${code} in place of ${right}`);
       return;
     }
     if (tx.txid !== frame?.tx?.txid) {
