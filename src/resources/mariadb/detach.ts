@@ -8,7 +8,9 @@
  * once.) The session's locks and its line in the list of processes go between the two as well, the
  * line just before InnoDB is reached. So:
  *
- * - A prepare answers when its session has left the list; what follows takes longer than the rest.
+ * - A prepare answers when its session has left the list. What it prepared is ended some
+ *   milliseconds later at the earliest: the server's thread may lose its core in between (600
+ *   branches on a busy machine: one was lost). More, where the session took long to leave.
  * - A branch that may be prepared elsewhere is left alone for a while after its session's lock.
  * - And OK is not believed: outcome.ts looks whether the branch has really ended.
  */
@@ -22,6 +24,9 @@ import { isPrepared, type Xid } from './xid.ts';
 
 const maxGoneWaitMs = 500;
 const gonePauseMs = 1;
+/** From a session's leave to its branch's end: so long, and so often the time that it took. */
+const settleMs = 5;
+const settleFactor = 2;
 /** After a session's lock went, or before one that was prepared elsewhere is ended. */
 export const graceMs = 100;
 const pauseMs = 20;
@@ -33,27 +38,46 @@ const maxKnown = 10_000;
 
 /** Branches that this process has prepared and whose sessions are gone. */
 export class DetachedBranches {
-  readonly #names = new Set<string>();
+  readonly #endableAtMs = new Map<string, number>();
+  readonly #clock: Clock;
 
-  add(name: string): void {
-    this.#names.add(name);
-    if (this.#names.size <= maxKnown) return;
-    const [oldest = name] = this.#names;
-    this.#names.delete(oldest);
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
-  /** Once: whoever fails to end it takes the long way the next time. */
-  take(name: string): boolean {
-    return this.#names.delete(name);
+  /** `leftMs`: so long its session took to leave. */
+  add(name: string, leftMs: number): void {
+    const waitMs = Math.min(settleMs + settleFactor * leftMs, graceMs);
+    this.#endableAtMs.set(name, this.#clock.monotonicMs() + waitMs);
+    if (this.#endableAtMs.size <= maxKnown) return;
+    const [oldest = name] = this.#endableAtMs.keys();
+    this.#endableAtMs.delete(oldest);
+  }
+
+  /**
+   * Whether it is known; if so, once it may be ended. Once: whoever fails to end it takes the long
+   * way the next time.
+   */
+  async take(name: string): Promise<boolean> {
+    const endableAtMs = this.#endableAtMs.get(name);
+    if (endableAtMs === undefined) return false;
+    this.#endableAtMs.delete(name);
+    const waitMs = endableAtMs - this.#clock.monotonicMs();
+    if (waitMs > 0) await pause(this.#clock, waitMs);
+    return true;
   }
 }
 
-/** False where that took too long, or could not be asked: the branch is prepared all the same. */
+/**
+ * How long the session took to leave; null where that was too long, or could not be asked: the
+ * branch is prepared all the same.
+ */
 export async function sessionGone(
   on: Statements,
   connectionId: number,
   clock: Clock,
-): Promise<boolean> {
+): Promise<number | null> {
+  const startedMs = clock.monotonicMs();
   let gone = false;
   let waits = true;
   const look = async (): Promise<void> => {
@@ -67,7 +91,7 @@ export async function sessionGone(
   // exceeds the transaction's time. Whoever ends the branch then looks, as after a crash.
   await doneWithin(clock, look(), maxGoneWaitMs);
   waits = false;
-  return gone;
+  return gone ? clock.monotonicMs() - startedMs : null;
 }
 
 /** Returns when XA COMMIT and XA ROLLBACK of the branch may be tried. */
@@ -75,7 +99,7 @@ export async function detached(
   { clock, ends, detachedBranches }: Pick<MariadbContext, 'clock' | 'ends' | 'detachedBranches'>,
   xid: Xid,
 ): Promise<void> {
-  if (detachedBranches.take(xid.name) || !(await isPrepared(ends, xid))) return;
+  if ((await detachedBranches.take(xid.name)) || !(await isPrepared(ends, xid))) return;
   for (let tries = 1; (await holderOf(ends, xid.name)) !== null; tries += 1) {
     if (tries > maxTries) throw stuck(xid);
     if (tries > patientTries) await ends.together((one) => endHolder(one, xid.name));

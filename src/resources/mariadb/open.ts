@@ -107,7 +107,7 @@ async function openDialect(
   try {
     await checkServer(ends);
     const table = await makeTable(ends, settings.table);
-    const detachedBranches = new DetachedBranches();
+    const detachedBranches = new DetachedBranches(settings.clock);
     const own = { ends, connection, slots, spare, detachedBranches, sessions };
     const context: MariadbContext = { ...settings, table, ...own };
     return {

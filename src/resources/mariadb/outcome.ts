@@ -68,7 +68,7 @@ export async function rollbackXid(
 ): Promise<void> {
   const { ends, clock, detachedBranches } = context;
   const statement = (xid: Xid): string => `XA ROLLBACK ${xid.text}`;
-  const known = !takenOver && detachedBranches.take(own.name);
+  const known = !takenOver && (await detachedBranches.take(own.name));
   if (known && (await endBranch(ends, statement(own)))) {
     await assertRolledBack(context, ends, own);
     return flushLog(context, ends);

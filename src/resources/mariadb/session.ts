@@ -162,7 +162,8 @@ export class MariadbSession extends BranchSession<MariadbContext> {
     const { ends, clock, detachedBranches } = this.context;
     const { connectionId } = this;
     await this.#end();
-    if (await sessionGone(ends, connectionId, clock)) detachedBranches.add(name);
+    const leftMs = await sessionGone(ends, connectionId, clock);
+    if (leftMs !== null) detachedBranches.add(name, leftMs);
   }
 
   /** While its session lives the branch is the session's, which ends it at once. */
