@@ -14,7 +14,8 @@ import { backoffMs } from '../core/backoff.ts';
 import { Fifo } from '../core/fifo.ts';
 import type { DecisionMessage } from '../core/messages.ts';
 import { shardOf } from '../core/txid.ts';
-import type { Timer } from '../ports/clock.ts';
+import { Wake } from '../peer/delays.ts';
+import type { Clock, Timer } from '../ports/clock.ts';
 import { pauseOrAbort } from '../system/pause.ts';
 import type { ParticipantContext } from './context.ts';
 import type { DirectLog, DirectQuestion } from './direct-log.ts';
@@ -204,7 +205,7 @@ export class Doubt<Key extends object> {
     const recorded = this.#askRecorded(leader, question, over);
     let first = await Promise.race([fromLeader, recorded]);
     if (first === 'not recorded') {
-      const silence = pauseOrAbort(this.#given.clock, silenceMs - hedgeMs, over);
+      const silence = silent(this.#given.clock, silenceMs - hedgeMs, over);
       first = await Promise.race([fromLeader, silence.then(() => null)]);
     } else {
       first ??= await fromLeader;
@@ -258,4 +259,20 @@ export class Doubt<Key extends object> {
       return null;
     }
   }
+}
+
+/**
+ * Waits so long by the clock, or until the signal aborts. Longer where this process stood still
+ * meanwhile: the leader's answer may lie unread.
+ */
+async function silent(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const wake = new Wake(clock, 'others', resolve);
+  wake.set(clock.monotonicMs() + delayMs);
+  const stop = (): void => resolve();
+  signal.addEventListener('abort', stop);
+  await promise;
+  wake.cancel();
+  signal.removeEventListener('abort', stop);
 }

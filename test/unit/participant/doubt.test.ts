@@ -123,6 +123,24 @@ describe('in doubt for longer than the patience', () => {
     expect(application.calls).toEqual(['prepare stock', 'rollback stock']);
   });
 
+  it('forces nothing where it stood still itself, before it has read what came', async () => {
+    const { node, clock, application } = await rig();
+    const n1 = await node('n1', twoNodes);
+    const n2 = await node('n2', twoNodes);
+    await tell(n1, prepareOf(txid));
+    await clock.advance(5_101);
+    await tell(n2, answerTo(questions(n2)[0], 'undecided'));
+    const [query] = questions(n1);
+    clock.jump(400);
+    // The timers that are overdue come first, the sockets after them.
+    await clock.advance(0);
+    expect(questions(n2)).toEqual([]);
+    await tell(n1, answerTo(query, 'undecided'));
+    await clock.advance(1_000);
+    expect(questions(n2)).toEqual([]);
+    expect(application.calls).toEqual(['prepare stock']);
+  });
+
   it('forces nothing where the leader answers while that is waited for', async () => {
     const { node, clock } = await rig();
     const n1 = await node('n1', twoNodes);
