@@ -27,6 +27,8 @@ const config: ViteUserConfig = {
     allowOnly: process.env['CI'] === undefined,
     // What failed is named with its reason, also where that is a list of faults.
     chaiConfig: { truncateThreshold: 1_000 },
+    // Vitest's own second is shorter than a poll of the leaders, or two pauses of a busy machine.
+    expect: { poll: { timeout: 10_000 * slownessFactor } },
     projects: [
       suite('unit', { testTimeoutMs: 20_000, order: 1 }),
       suite('property', { testTimeoutMs: 120_000, order: 1 }),

@@ -59,9 +59,7 @@ describe('a test coordinator', () => {
     const client = await coordinator.connect();
     const left = client.transact({ branches }).catch((error: { code: string }) => error.code);
     const open = await client.begin();
-    await vi.waitFor(async () => {
-      expect(await coordinator.transactions()).toHaveLength(2);
-    });
+    await expect.poll(() => coordinator.transactions()).toHaveLength(2);
     await coordinator.close();
     expect(await left).toBe('OUTCOME_UNKNOWN');
     await expect(open.commit()).rejects.toMatchObject({ code: 'CLOSED' });
@@ -81,9 +79,7 @@ describe('a test coordinator', () => {
     await coordinator.participant((verdict) => serve(verdict, () => new Promise(() => undefined)));
     const client = await coordinator.connect();
     void client.transact({ branches }).catch(() => undefined);
-    await vi.waitFor(async () => {
-      expect((await coordinator.transactions())[0]?.state).toBe('PREPARING');
-    });
+    await expect.poll(async () => (await coordinator.transactions())[0]?.state).toBe('PREPARING');
     await expect(coordinator.whenAllSettled({ timeoutMs: 20 })).rejects.toThrow(
       /is not settled after 20 ms\. It is PREPARING: inventory preparing\.$/,
     );
@@ -108,7 +104,7 @@ describe('a test coordinator', () => {
     const client = await coordinator.connect();
     coordinator.inject('crash after the vote');
     void client.transact({ branches }).catch(() => undefined);
-    await vi.waitFor(() => expect(starts).toBe(2));
+    await expect.poll(() => starts).toBe(2);
     await expect(coordinator.whenAllSettled()).rejects.toThrow('The pool is closed.');
     await expect(coordinator.close()).rejects.toThrow('The pool is closed.');
   });
@@ -134,9 +130,7 @@ describe('time', () => {
     void outcome.then(() => {
       isOver = true;
     });
-    await vi.waitFor(async () => {
-      expect((await coordinator.transactions())[0]?.state).toBe('PREPARING');
-    });
+    await expect.poll(async () => (await coordinator.transactions())[0]?.state).toBe('PREPARING');
     await coordinator.clock.advance(50_000);
     expect(isOver).toBe(false);
     await coordinator.clock.advance(11_000);
