@@ -24,6 +24,8 @@ import {
   textUntilEnd,
   until,
 } from '../../support/network/websocket-rig.ts';
+import { patienceMs } from '../../support/process/slowness.ts';
+import { ManualClock } from '../../support/samples/manual-clock.ts';
 
 afterEach(cleanUp);
 
@@ -38,6 +40,26 @@ function tlsOf(more: Partial<AcceptorTls> & { pem?: Issued } = {}): AcceptorTls 
   return { read: () => ({ ...pem, clientCa: authority.ca }), clientAuth: 'none', ...given };
 }
 
+/** Time-outs of the listener pass as the test says: who keeps to them may be paused meanwhile. */
+class DoorClock extends ManualClock {
+  readonly handshakeTimeoutMs = 60_000;
+
+  /** Real certificates have real dates. */
+  override wallMs(): number {
+    return Date.now();
+  }
+
+  async runsUntil<Value>(ended: Promise<Value>): Promise<Value> {
+    let isOver = false;
+    const over = (): void => {
+      isOver = true;
+    };
+    ended.then(over, over);
+    while (!isOver) await this.advance(this.handshakeTimeoutMs);
+    return ended;
+  }
+}
+
 /** `opened`, or how it failed. */
 function dialled(
   url: string,
@@ -47,7 +69,7 @@ function dialled(
   return new Promise((resolve) => {
     const at = url.replace('ws://', tls === undefined ? 'ws://' : 'wss://');
     webSocketDialer({ clock: systemClock, readers: readers['from-node'], tls }).connect(
-      { url: at, timeoutMs: 5_000, heartbeatMs: 5_000, ...more },
+      { url: at, timeoutMs: patienceMs, heartbeatMs: 5_000, ...more },
       {
         opened: (connection) => {
           cleanUps.push(() => connection.terminate());
@@ -402,7 +424,8 @@ describe('with TLS', () => {
     });
 
     it('do not share a time-out: the end of one leaves the other its own', async () => {
-      const { listener } = await start({ handshakeTimeoutMs: 300 });
+      const clock = new DoorClock();
+      const { listener } = await start({ clock, handshakeTimeoutMs: clock.handshakeTimeoutMs });
       const { port } = listener;
       const raw = await from(0, { host: '127.0.0.1', port });
       const silent = await from(raw.localPort ?? 0, { host: '127.0.0.2', port });
@@ -415,7 +438,7 @@ describe('with TLS', () => {
       });
       whole.on('error', () => undefined);
       await once(whole, 'secureConnect');
-      await ended;
+      await clock.runsUntil(ended);
     });
   });
 
@@ -493,9 +516,11 @@ describe('with TLS', () => {
     it('is not harmed by what is no TLS, or breaks off, or never ends, and logs none of it', async () => {
       const problems: Error[] = [];
       const said: string[] = [];
+      const clock = new DoorClock();
       const { url } = await listen({
         tls: tlsOf({ clientAuth: 'required', log: (_level, text) => said.push(text) }),
-        handshakeTimeoutMs: 200,
+        clock,
+        handshakeTimeoutMs: clock.handshakeTimeoutMs,
         problem: (error) => problems.push(error),
       });
       const hello = Buffer.from('160301020001000200', 'hex');
@@ -503,13 +528,13 @@ describe('with TLS', () => {
         const socket = await rawSocket(url);
         const ended = textUntilEnd(socket);
         socket.write(bytes);
-        await ended;
+        await (bytes === hello ? clock.runsUntil(ended) : ended);
       }
       const reset = await rawSocket(url);
       reset.write(hello);
       reset.resetAndDestroy();
       const silent = await rawSocket(url);
-      await textUntilEnd(silent);
+      await clock.runsUntil(textUntilEnd(silent));
       expect(await dialled(url, { ca: authority.ca, ...peer })).toBe('opened');
       expect(problems).toEqual([]);
       expect(said).toEqual([]);
@@ -525,7 +550,9 @@ describe('with TLS', () => {
     });
 
     it('lets in all of two hundred that come at once', async () => {
-      const { url } = await listen({ tls: tlsOf() });
+      const clock = new DoorClock();
+      const { handshakeTimeoutMs } = clock;
+      const { url } = await listen({ tls: tlsOf(), clock, handshakeTimeoutMs });
       const all = Array.from({ length: 200 }, () => dialled(url, { ca: authority.ca }));
       expect(new Set(await Promise.all(all))).toEqual(new Set(['opened']));
     });
@@ -549,14 +576,16 @@ describe('with TLS', () => {
     it('waits for who has to look, and refuses where that fails or takes too long', async () => {
       const problems: string[] = [];
       let answer: () => Promise<never> = () => Promise.reject(new Error('No answer.'));
+      const clock = new DoorClock();
       const { url, ends } = await listen({
         authenticate: () => answer(),
-        handshakeTimeoutMs: 100,
+        clock,
+        handshakeTimeoutMs: clock.handshakeTimeoutMs,
         problem: ({ message }) => problems.push(message),
       });
       expect(await statusOf(url)).toBe(503);
       answer = () => new Promise(() => undefined);
-      expect(await statusOf(url)).toBe(503);
+      expect(await clock.runsUntil(statusOf(url))).toBe(503);
       expect(problems).toEqual(['No answer.']);
       expect(ends).toHaveLength(0);
     });

@@ -112,7 +112,7 @@ describe('the door', () => {
   });
 
   it('drops those that dawdle over the handshake, or say nothing at all', async () => {
-    const { url, next } = await listen({ handshakeTimeoutMs: 150 });
+    const { url, next } = await listen({ handshakeTimeoutMs: 1_500 });
     const mute = await rawSocket(url);
     const slow = await rawSocket(url);
     slow.write('GET /v1 HTTP/1.1\r\nHost: x\r\n');
