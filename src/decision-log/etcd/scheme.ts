@@ -4,13 +4,16 @@
  */
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import type { Timer } from '../../ports/clock.ts';
 import { DecisionLogError } from '../../ports/decision-log.ts';
 import type { EtcdAccess } from './client.ts';
 import { readEtcdTls } from './tls-files.ts';
 
 type Scheme = 'http' | 'https';
 
-const answerTimeoutMs = 500;
+const answerTimeoutMs = 1_000;
+/** In which it is counted: a pause of this process is one of them, for answers wait unread. */
+const stepMs = 50;
 const maxAnswerBytes = 4_096;
 const question = 'GET /version HTTP/1.0\r\n\r\n';
 
@@ -75,7 +78,7 @@ function answerOf(address: Address, { clock }: Access): Promise<Buffer | null> {
       socket.destroy();
       resolve(what);
     };
-    const timer = clock.setTimer(answerTimeoutMs, () => end(answer.length > 0 ? answer : null));
+    const timer = afterTimeout(clock, () => end(answer.length > 0 ? answer : null));
     socket.on('data', (bytes) => {
       answer = Buffer.concat([answer, bytes]);
       if (answer.length > maxAnswerBytes) end(answer);
@@ -100,9 +103,22 @@ function shakesHands(address: Address, { tls, clock }: Access): Promise<boolean>
       socket.destroy();
       resolve(does);
     };
-    const timer = clock.setTimer(answerTimeoutMs, () => end(false));
+    const timer = afterTimeout(clock, () => end(false));
     socket.on('secureConnect', () => end(true));
     socket.on('error', () => end(false));
     socket.on('close', () => end(false));
   });
+}
+
+function afterTimeout(clock: Access['clock'], late: () => void): Timer {
+  let leftMs = answerTimeoutMs;
+  const step = (): Timer => {
+    leftMs -= stepMs;
+    return clock.setTimer(stepMs, () => {
+      if (leftMs > 0) timer = step();
+      else late();
+    });
+  };
+  let timer = step();
+  return { cancel: () => timer.cancel() };
 }
