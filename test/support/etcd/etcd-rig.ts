@@ -14,6 +14,13 @@ import {
 } from '../../../src/decision-log/etcd/records.ts';
 import type { DecisionLog, Leadership } from '../../../src/ports/decision-log.ts';
 import { never, realClock, realRandom, temporaryDirectory } from '../logs/stores.ts';
+import { patienceMs } from '../process/slowness.ts';
+
+/** A node asks again after a second. A test asks once, and etcd's disk, or etcd, may be paused. */
+export function patientEtcd(endpoint: string): Etcd3 {
+  const wallMs = (): number => realClock.wallMs() + patienceMs;
+  return etcd3Client({ clock: { ...realClock, wallMs } }, endpoint);
+}
 
 export class EtcdRig {
   readonly cluster: string = `test-${randomUUID()}`;
@@ -59,7 +66,7 @@ export class EtcdRig {
   /** Etcd itself, to look at what was written. */
   get raw(): Etcd3 {
     const [endpoint = ''] = this.#endpoints;
-    this.#raw ??= etcd3Client({ clock: realClock }, endpoint);
+    this.#raw ??= patientEtcd(endpoint);
     return this.#raw;
   }
 

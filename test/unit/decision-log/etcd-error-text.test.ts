@@ -8,6 +8,7 @@ import { etcd3Client } from '../../../src/decision-log/etcd/client.ts';
 import { etcdErrorText, inWords } from '../../../src/decision-log/etcd/error-text.ts';
 import { systemClock } from '../../../src/system/clock.ts';
 import { testAuthority } from '../../support/network/certificates.ts';
+import { patienceMs } from '../../support/process/slowness.ts';
 
 const servers: Server[] = [];
 
@@ -21,8 +22,10 @@ async function at(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-async function failure(endpoint: string): Promise<unknown> {
-  const client = etcd3Client({ clock: systemClock, tls: undefined }, endpoint);
+/** What is awaited comes before a call's own second, unless this process is paused meanwhile. */
+async function failure(endpoint: string, moreMs = patienceMs): Promise<unknown> {
+  const wallMs = (): number => systemClock.wallMs() + moreMs;
+  const client = etcd3Client({ clock: { ...systemClock, wallMs }, tls: undefined }, endpoint);
   try {
     return await client.kv.range({ key: Buffer.from('a') }).then(
       () => null,
@@ -45,7 +48,7 @@ describe('an error of gRPC', () => {
 
   it('where something listens that is silent', async () => {
     const port = await at(createServer((socket) => setTimeout(() => socket.destroy(), 1_500)));
-    expect(etcdErrorText(await failure(`http://127.0.0.1:${port}`))).toBe(
+    expect(etcdErrorText(await failure(`http://127.0.0.1:${port}`, 0))).toBe(
       'no connection came about in time',
     );
   });
