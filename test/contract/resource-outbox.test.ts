@@ -3,6 +3,7 @@ import type { Txid } from '../../src/core/txid.ts';
 import { makeEpoch } from '../../src/core/txid.ts';
 import { CrashedError } from '../../src/testing.ts';
 import { txidAt } from '../support/logs/stores.ts';
+import { eventually, pause } from '../support/process/child.ts';
 import { directoryHarness, type HostedHarness } from '../support/resources/hosted-harness.ts';
 import { seededRandom } from '../support/samples/seeded-random.ts';
 import { resourceContract, type Writes } from './resource.ts';
@@ -63,7 +64,13 @@ describe('outbox under kill -9', () => {
         })().catch((error: unknown) => {
           if (!(error instanceof CrashedError)) throw error;
         });
-        await new Promise((resolve) => setTimeout(resolve, 100 + random.fraction() * 200));
+        // However slow it is, there is something to keep before the moment that chance picks.
+        const before = committed.length;
+        await eventually(
+          () => (committed.length > before + 2 ? true : null),
+          () => 'three commits',
+        );
+        await pause(random.fraction() * 200);
         await outbox.crash();
         killed = true;
         await live;
