@@ -3,6 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } fro
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { slownessFactor } from '../../support/process/slowness.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const built = 'dist/cli/main.js';
@@ -51,7 +52,7 @@ function write(path: string, changed: Date): void {
 function verdict(...args: string[]): Promise<{ code: unknown; stdout: string }> {
   const command = [join(place, 'bin/verdict.mjs'), ...args];
   return new Promise((resolve) => {
-    execFile(process.execPath, command, { timeout: 15_000 }, (error, stdout) =>
+    execFile(process.execPath, command, { timeout: 15_000 * slownessFactor }, (error, stdout) =>
       resolve({ code: error?.code ?? 0, stdout }),
     );
   });

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkArchitecture } from '../../../scripts/lint/architecture.ts';
+import { slownessFactor } from '../../support/process/slowness.ts';
 
 const root = join(import.meta.dirname, '../../..');
 
@@ -323,6 +324,7 @@ afterAll(() => rmSync(place, { recursive: true, force: true }));
 
 /** `who file` for everything that was refused. */
 const refused = new Set<string>();
+const toolsTimeoutMs = 60_000 * slownessFactor;
 
 beforeAll(async () => {
   for (const file of ['package.json', 'biome.jsonc', 'tsconfig.json', 'src/core/tsconfig.json']) {
@@ -351,7 +353,7 @@ beforeAll(async () => {
   for (const match of compiler.matchAll(/^(\S+?)\(\d+,\d+\): error/gm)) {
     refused.add(`compiler ${match[1]}`);
   }
-}, 60_000);
+}, toolsTimeoutMs + 10_000);
 
 describe('What the project forbids', () => {
   it.each(plants)('is refused by $by: $file', ({ file, by }) => {
@@ -364,7 +366,7 @@ describe('What the project forbids', () => {
   });
 
   // It parses every file in one go, which on a machine at work on all else takes its time.
-  it('is not in the project itself', { timeout: 60_000 }, () => {
+  it('is not in the project itself', { timeout: toolsTimeoutMs }, () => {
     expect(checkArchitecture(root)).toEqual([]);
   });
 });
@@ -386,7 +388,7 @@ function write(file: string, source: string): void {
 /** The tool's standard output; it ends with an error, for it finds some. */
 function run(tool: string, args: readonly string[]): Promise<string> {
   const command = join(root, 'node_modules/.bin', tool);
-  const options = { cwd: place, timeout: 50_000, maxBuffer: 64 * 1024 * 1024 };
+  const options = { cwd: place, timeout: toolsTimeoutMs, maxBuffer: 64 * 1024 * 1024 };
   return new Promise((resolve) => {
     execFile(command, args, options, (_error, stdout) => resolve(stdout));
   });

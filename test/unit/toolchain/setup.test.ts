@@ -20,6 +20,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { slownessFactor } from '../../support/process/slowness.ts';
 
 const root = join(import.meta.dirname, '../../..');
 
@@ -205,7 +206,7 @@ function start(command: readonly string[], environment: Environment = {}) {
       REAL_NODE: process.execPath,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 15_000,
+    timeout: 15_000 * slownessFactor,
   });
   const output = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr'] as const) {
@@ -226,7 +227,7 @@ function installs(): number {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  await expect.poll(holds, { timeout: 10_000, interval: 20 }).toBe(true);
+  await expect.poll(holds, { timeout: 10_000 * slownessFactor, interval: 20 }).toBe(true);
 }
 
 function pidOfTheDead(): Promise<number> {
