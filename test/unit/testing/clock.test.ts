@@ -2,6 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { MovedClock } from '../../../src/testing/clock.ts';
 
+/** Real time passes beside what a test moves: next to a minute it is nothing. */
+const minuteMs = 60_000;
 const turns = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a clock that a test moves', () => {
@@ -9,21 +11,21 @@ describe('a clock that a test moves', () => {
     const clock = new MovedClock();
     const startMs = clock.monotonicMs();
     const said: string[] = [];
-    const at = (): number => Math.round((clock.monotonicMs() - startMs) / 1_000);
+    const at = (): number => Math.round((clock.monotonicMs() - startMs) / minuteMs);
     const say = (what: string): number => said.push(`${what} at ${at()}`);
-    clock.setTimer(30_000, () => say('third'));
-    clock.setTimer(10_000, () => {
+    clock.setTimer(30 * minuteMs, () => say('third'));
+    clock.setTimer(10 * minuteMs, () => {
       say('first');
       const then = (): void => {
-        clock.setTimer(10_000, () => say('second, set by the first,'));
+        clock.setTimer(10 * minuteMs, () => say('second, set by the first,'));
       };
       void turns().then(turns).then(then);
     });
-    clock.setTimer(90_000, () => say('too late'));
-    await clock.advance(60_000);
+    clock.setTimer(90 * minuteMs, () => say('too late'));
+    await clock.advance(60 * minuteMs);
     expect(said).toEqual(['first at 10', 'second, set by the first, at 20', 'third at 30']);
     expect(at()).toBe(60);
-    await clock.advance(30_000);
+    await clock.advance(30 * minuteMs);
     expect(said.at(-1)).toBe('too late at 90');
     clock.stop();
   });

@@ -122,7 +122,7 @@ it('handshakes that are too slow are looked for often enough to end one after th
   const { url } = await listen({ handshakeTimeoutMs: 1_000 });
   const endedAtMs: number[] = [];
   const ended: Promise<void>[] = [];
-  for (let left = 5; left > 0; left -= 1) {
+  for (let left = 10; left > 0; left -= 1) {
     const socket = await rawSocket(url);
     socket.write('GET /v1 HTTP/1.1\r\n');
     socket.resume();
@@ -135,6 +135,6 @@ it('handshakes that are too slow are looked for often enough to end one after th
   }
   await Promise.all(ended);
   const apart = endedAtMs.filter((atMs, index) => atMs - (endedAtMs[index - 1] ?? atMs) > 100);
-  // Looked for once a second, they would end in two batches at most.
-  expect(apart.length).toBeGreaterThanOrEqual(2);
+  // Looked for once a second, they would end in three batches at most. A pause makes one of some.
+  expect(apart.length).toBeGreaterThanOrEqual(3);
 });
