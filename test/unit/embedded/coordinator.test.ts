@@ -109,12 +109,15 @@ describe('a coordinator', () => {
   });
 
   it('waits for what no one ends until drainMs is over once, and no second time', async () => {
-    const coordinator = new TransactionCoordinator({ drainMs: 2_000 });
+    const drainMs = 3_000;
+    const coordinator = new TransactionCoordinator({ drainMs });
     await coordinator.beginTransaction();
     const begun = performance.now();
     await coordinator.close();
-    expect(performance.now() - begun).toBeGreaterThan(1_900);
-    expect(performance.now() - begun).toBeLessThan(3_500);
+    const tookMs = performance.now() - begun;
+    expect(tookMs).toBeGreaterThan(drainMs - 100);
+    // What a machine at work on all else adds is less than a second wait would.
+    expect(tookMs).toBeLessThan(2 * drainMs);
   });
 
   it('ends in order where its log is gone: no rejection is left to no one', async () => {
