@@ -45,6 +45,8 @@ export interface TransactMore {
   readonly requestAgeMs?: number;
   readonly timeoutMs?: number;
   readonly callTimeoutMs?: number;
+  /** Again, by the client, after aborts that can pass. */
+  readonly retry?: boolean;
   /** The tag of an earlier call, where this is the same request again. */
   readonly tag?: string;
 }
@@ -60,7 +62,7 @@ export class History {
       participant,
       payload: { ...script, tag },
     }));
-    const { requestId, attempt, requestAgeMs, timeoutMs, callTimeoutMs } = more;
+    const { requestId, attempt, requestAgeMs, timeoutMs, callTimeoutMs, retry } = more;
     return this.#record({ tag, plan, requestId: requestId ?? null, txid: null }, () =>
       client.transact(
         {
@@ -71,7 +73,7 @@ export class History {
           ...more.locking,
           timeoutMs,
         },
-        { timeoutMs: callTimeoutMs ?? 20_000 },
+        { timeoutMs: callTimeoutMs ?? 20_000, ...(retry === undefined ? {} : { retry }) },
       ),
     );
   }
