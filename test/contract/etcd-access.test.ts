@@ -220,7 +220,8 @@ describe.skipIf(etcds.length === 0).each(etcds)('access to etcd at $etcd', (prog
       etcd.control('user', 'grant-role', 'verdict', 'verdict');
       etcd.control('auth', 'enable');
       const auth = { username: 'verdict', password: 'right' };
-      const log = await rig.open('alpha', { auth, leaseTtlMs: 10_000 });
+      // Long enough that no lease ends meanwhile, however long etcd takes to come back.
+      const log = await rig.open('alpha', { auth, leaseTtlMs: 60_000 });
       const leadership = await log.campaign(0, { signal: never });
       expect(await leadership.decide(commitOf(txidAt(leadership.epoch, 1)))).toEqual(written);
       expect(await logins()).toBe(1);

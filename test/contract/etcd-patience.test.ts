@@ -119,7 +119,7 @@ describe.skipIf(etcds.length === 0)('an etcd', { concurrent: true }, () => {
     it('is silent for a follower alone: it names the leader on, and does not vouch for it', async (test) => {
       const { expect } = test;
       const { rig, proxy, log } = await behindProxy(test, { leaseTtlMs: 2_000 });
-      const leader = await rig.open('beta', { leaseTtlMs: 2_000 });
+      const leader = await rig.open('beta', patient);
       const leadership = await leader.campaign(0, { signal: never });
       const named = () => log.leaders()[0]?.node;
       await expect.poll(named, waitMs).toBe('beta');

@@ -161,9 +161,9 @@ class Requests {
     while (!this.#over) {
       serial += 1;
       try {
-        const { outcome } = await client.transact({ requestId: `request-${serial}`, branches });
-        if (outcome === 'committed') this.#committed += 1;
-        else this.#failures.push(outcome);
+        const ended = await client.transact({ requestId: `request-${serial}`, branches });
+        if (ended.outcome === 'committed') this.#committed += 1;
+        else this.#failures.push(`${ended.reason.code}: ${ended.reason.message}`);
       } catch (error) {
         this.#failures.push(String(error));
         // Of a client that was closed as a test failed, each is there at once.

@@ -6,6 +6,7 @@ import process from 'node:process';
 import { type EtcdPrograms, findEtcd } from '../../../cluster/etcd/find.ts';
 import { freePorts } from '../../../cluster/launcher/free-ports.ts';
 import { temporaryDirectory } from '../logs/stores.ts';
+import { patienceMs } from '../process/slowness.ts';
 import { EtcdMember } from './etcd-member.ts';
 
 export interface TestEtcdOptions {
@@ -169,9 +170,11 @@ export class TestEtcd {
   #control(args: readonly string[]): string {
     const { etcdctl } = this.#programs;
     if (etcdctl === null) throw new Error('There is no etcdctl beside this etcd, nor on PATH.');
-    return execFileSync(etcdctl, [...args], {
+    // Its own five seconds are few where a password is slow to check.
+    const times = ['dial', 'command'].map((what) => `--${what}-timeout=${patienceMs}ms`);
+    return execFileSync(etcdctl, [...times, ...args], {
       encoding: 'utf8',
-      timeout: 30_000,
+      timeout: 2 * patienceMs,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ETCDCTL_API: '3' },
     });
