@@ -18,7 +18,9 @@ describe.skipIf(programs === undefined)('a leadership that is given up under loa
   let cluster: EtcdCluster;
   let load: Requests;
 
-  clusterOfSuite(programs, { secured: true }, (made) => {
+  // In doubt for as long as a pause they would have another node force the abort, as they should.
+  const participantSettings = { options: { patienceMs: 3_000 } };
+  clusterOfSuite(programs, { secured: true, participantSettings }, (made) => {
     cluster = made;
   });
 
