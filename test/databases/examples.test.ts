@@ -4,9 +4,10 @@ import { etcdsToTest } from '../support/etcd/etcd.ts';
 import { skipWithout } from '../support/nodes/docker.ts';
 import { example } from '../support/process/example.ts';
 import { lacking } from '../support/process/lacking.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 import { mariadbMissing } from '../support/resources/mariadb.ts';
 
-const timeoutMs = 240_000;
+const timeoutMs = 240_000 * slownessFactor;
 const noMariadb = await mariadbMissing();
 const noMysql = await mariadbMissing('mysql');
 const noEtcd = lacking((await etcdsToTest()).length === 0 ? 'there is no etcd here' : null);

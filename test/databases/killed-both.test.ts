@@ -13,6 +13,7 @@ import { temporaryDirectory } from '../support/logs/stores.ts';
 import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
 import { startReplica } from '../support/participants/replica.ts';
 import { type Child, eventually } from '../support/process/child.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 import { mariadbMissing } from '../support/resources/mariadb.ts';
 import { type Bookings, expectBooked, mariadbBookings, postgresqlBookings } from './bookings.ts';
 
@@ -137,12 +138,12 @@ function isAsked(line: string): boolean {
 }
 
 describe('a participant over a database, and the database, killed', () => {
-  it('PostgreSQL', { timeout: 240_000 }, async () => {
+  it('PostgreSQL', { timeout: 240_000 * slownessFactor }, async () => {
     await using database = await postgresqlBookings(accounts);
     await killedEverywhere(database);
   });
 
-  it('MariaDB', { timeout: 240_000 }, async ({ skip }) => {
+  it('MariaDB', { timeout: 240_000 * slownessFactor }, async ({ skip }) => {
     const missing = await mariadbMissing();
     if (missing !== null) skip(missing);
     await using database = await mariadbBookings(accounts);

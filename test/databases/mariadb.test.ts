@@ -186,7 +186,7 @@ describe.skipIf(missing !== null)('MariaDB', () => {
     const proxy = await TcpProxy.started(at.connection.port);
     const ends = new Ends(
       { ...at.connection, port: portOf(proxy) },
-      { timeoutMs: 200, trustedMs: 60_000 },
+      { timeoutMs: 2_000, trustedMs: 60_000 },
     );
     const one = (value: number) => ends.rows<RowDataPacket>('SELECT ? AS value', [value]);
     expect(await one(1)).toEqual([{ value: 1 }]);

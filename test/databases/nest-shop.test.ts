@@ -6,12 +6,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/process/child.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 import { mariadbMissing } from '../support/resources/mariadb.ts';
 import { NestShop, services } from './nest-shop.ts';
 import { ShopLoad } from './nest-shop-load.ts';
 
 const between = 8;
-const timeoutMs = 180_000;
+const timeoutMs = 180_000 * slownessFactor;
 
 /** Every answer is an order or a refusal, its order is in the books, and it is given again. */
 async function expectOneOutcome(shop: NestShop, load: ShopLoad): Promise<void> {

@@ -19,6 +19,7 @@ import { temporaryDirectory } from '../support/logs/stores.ts';
 import { NodeProcess } from '../support/nodes/node-process.ts';
 import { Child, eventually } from '../support/process/child.ts';
 import { laidOutShop } from '../support/process/laid-out-shop.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 import { startMariadb, type TestMariadb } from '../support/resources/mariadb.ts';
 import { startPostgresql, type TestPostgresql } from '../support/resources/postgresql.ts';
 
@@ -205,7 +206,8 @@ export class NestShop implements AsyncDisposable {
         INSTANCE: instance,
         DATA_DIRECTORY: join(this.#directory.path, 'replicas'),
         VERSION: version,
-        SHUTDOWN_DELAY_MS: '500',
+        // The load balancer looks every 50 ms: it has heard by then, on a slow machine too.
+        SHUTDOWN_DELAY_MS: String(500 * slownessFactor),
         NO_COLOR: '1',
       },
     });

@@ -14,6 +14,7 @@ import { temporaryDirectory } from '../support/logs/stores.ts';
 import { breakOnAndOn, portOf } from '../support/network/breaking.ts';
 import { TcpProxy } from '../support/network/tcp-proxy.ts';
 import { eventually } from '../support/process/child.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 import { mariadbMissing, mariadbOfFile } from '../support/resources/mariadb.ts';
 import { postgresqlOfFile } from '../support/resources/postgresql.ts';
 import { seededRandom } from '../support/samples/seeded-random.ts';
@@ -84,71 +85,77 @@ async function sell(db: Transactions<Name>, random: Random, id: string): Promise
   return { id, wrote: names, ended: await toldBy(running) };
 }
 
-it('what their savepoints keep is whole or not there, and what they undo is gone', async () => {
-  const random = seededRandom(seed);
-  const directory = temporaryDirectory();
-  const server = mariadb?.();
-  const orders = await postgresql().database(tables.join(';'));
-  const stock =
-    server === undefined
-      ? await postgresql().database(tables.join(';'))
-      : await server.database(tables);
-  const proxies = [await TcpProxy.started(orders.port), await TcpProxy.started(stock.port)];
-  const [first = 0, second = 0] = proxies.map(portOf);
-  const how = { isolation: 'read committed', lockWaitMs: 1_000 } as const;
-  const toStock = { ...stock, ...how, port: second };
-  const db = await openTransactions<Name>({
-    directory: join(directory.path, 'verdict'),
-    databases: {
-      orders: postgresqlDatabase({ ...orders, ...how, port: first }),
-      stock: server === undefined ? postgresqlDatabase(toStock) : mariadbDatabase(toStock),
-    },
-    logger: silentLogger,
-  });
-  onTestFinished(async () => {
-    await db.close();
-    await Promise.all(proxies.map((proxy) => proxy.close()));
-    directory.remove();
-  });
-  const rows = (of: Name, text: string): Promise<readonly Record<string, unknown>[]> =>
-    of === 'stock' && server !== undefined
-      ? server.query(stock, text)
-      : postgresql().query(of === 'orders' ? orders : stock, text);
-
-  let over = false;
-  const breaking = breakOnAndOn(proxies, random, () => over);
-  const told: Told<Name>[] = [];
-  await Promise.all(
-    Array.from({ length: workers }, async (_, worker) => {
-      for (let turn = 0; turn < perWorker; turn += 1)
-        told.push(await sell(db, random, `${worker}-${turn}`));
-    }),
-  );
-  over = true;
-  const broken = await breaking;
-  await eventually(
-    async () => {
-      const here = await rows('orders', 'SELECT gid FROM pg_prepared_xacts');
-      const there = server === undefined ? [] : await rows('stock', 'XA RECOVER');
-      return here.length + there.length === 0 ? true : null;
-    },
-    () => 'nothing to be prepared',
-    30_000,
-  );
-  const idsOf = async (name: Name) =>
-    (await rows(name, 'SELECT id FROM sold')).map(({ id }) => String(id));
-  const committed = told.filter(({ ended }) => ended === 'committed').length;
-  expect(wrongIn(told, { orders: await idsOf('orders'), stock: await idsOf('stock') })).toEqual([]);
-  for (const name of names) {
-    const [sums] = await rows(
-      name,
-      'SELECT balance, (SELECT coalesce(sum(amount), 0) FROM sold) AS sold FROM account',
-    );
-    expect({ name, balance: Number(sums?.['balance']) }).toEqual({
-      name,
-      balance: Number(sums?.['sold']),
+it(
+  'what their savepoints keep is whole or not there, and what they undo is gone',
+  async () => {
+    const random = seededRandom(seed);
+    const directory = temporaryDirectory();
+    const server = mariadb?.();
+    const orders = await postgresql().database(tables.join(';'));
+    const stock =
+      server === undefined
+        ? await postgresql().database(tables.join(';'))
+        : await server.database(tables);
+    const proxies = [await TcpProxy.started(orders.port), await TcpProxy.started(stock.port)];
+    const [first = 0, second = 0] = proxies.map(portOf);
+    const how = { isolation: 'read committed', lockWaitMs: 1_000 } as const;
+    const toStock = { ...stock, ...how, port: second };
+    const db = await openTransactions<Name>({
+      directory: join(directory.path, 'verdict'),
+      databases: {
+        orders: postgresqlDatabase({ ...orders, ...how, port: first }),
+        stock: server === undefined ? postgresqlDatabase(toStock) : mariadbDatabase(toStock),
+      },
+      logger: silentLogger,
     });
-  }
-  expect(broken).toBeGreaterThan(5);
-  expect(committed).toBeGreaterThan(told.length / 3);
-}, 240_000);
+    onTestFinished(async () => {
+      await db.close();
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+      directory.remove();
+    });
+    const rows = (of: Name, text: string): Promise<readonly Record<string, unknown>[]> =>
+      of === 'stock' && server !== undefined
+        ? server.query(stock, text)
+        : postgresql().query(of === 'orders' ? orders : stock, text);
+
+    let over = false;
+    const breaking = breakOnAndOn(proxies, random, () => over);
+    const told: Told<Name>[] = [];
+    await Promise.all(
+      Array.from({ length: workers }, async (_, worker) => {
+        for (let turn = 0; turn < perWorker; turn += 1)
+          told.push(await sell(db, random, `${worker}-${turn}`));
+      }),
+    );
+    over = true;
+    const broken = await breaking;
+    await eventually(
+      async () => {
+        const here = await rows('orders', 'SELECT gid FROM pg_prepared_xacts');
+        const there = server === undefined ? [] : await rows('stock', 'XA RECOVER');
+        return here.length + there.length === 0 ? true : null;
+      },
+      () => 'nothing to be prepared',
+      30_000,
+    );
+    const idsOf = async (name: Name) =>
+      (await rows(name, 'SELECT id FROM sold')).map(({ id }) => String(id));
+    const committed = told.filter(({ ended }) => ended === 'committed').length;
+    expect(wrongIn(told, { orders: await idsOf('orders'), stock: await idsOf('stock') })).toEqual(
+      [],
+    );
+    for (const name of names) {
+      const [sums] = await rows(
+        name,
+        'SELECT balance, (SELECT coalesce(sum(amount), 0) FROM sold) AS sold FROM account',
+      );
+      expect({ name, balance: Number(sums?.['balance']) }).toEqual({
+        name,
+        balance: Number(sums?.['sold']),
+      });
+    }
+    expect(broken).toBeGreaterThan(5);
+    expect(committed).toBeGreaterThan(told.length / 3);
+  },
+  240_000 * slownessFactor,
+);

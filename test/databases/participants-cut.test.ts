@@ -18,6 +18,7 @@ import { breakOnAndOn, portOf } from '../support/network/breaking.ts';
 import { TcpProxy } from '../support/network/tcp-proxy.ts';
 import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
 import { eventually, pause } from '../support/process/child.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 import { mariadbMissing, mariadbOfFile } from '../support/resources/mariadb.ts';
 import { postgresqlOfFile } from '../support/resources/postgresql.ts';
 import { seededRandom } from '../support/samples/seeded-random.ts';
@@ -225,59 +226,63 @@ async function restarted(server: DatabaseServer | undefined): Promise<void> {
   await server.start();
 }
 
-it('no broken connection, killed server or failing prepare makes half of a transaction', async () => {
-  const random = seededRandom(seed);
-  const { clients, toDatabases, toNode, alarms, inDoubt, rows } = await bench();
-  let over = false;
-  const breaking = breakOnAndOn(toDatabases, random, () => over);
-  const breakingNode = (async () => {
-    while (!over) {
-      await pause(500 + random.fraction() * 1_000);
-      toNode.cut();
-    }
-  })();
-  const told: Told<Name>[] = [];
-  const servers = [postgresql().server, mariadb?.().server];
-  let restarting: Promise<unknown> = Promise.resolve();
-  await Promise.all(
-    Array.from({ length: workers }, async (_, worker) => {
-      for (let turn = 0; turn < perWorker; turn += 1) {
-        if (worker === 0 && turn > 0 && turn % Math.ceil(perWorker / 3) === 0) {
-          const server = servers.shift();
-          restarting = restarting.then(() => restarted(server));
-        }
-        told.push(await buy(clients, random, `${worker}-${turn}`));
+it(
+  'no broken connection, killed server or failing prepare makes half of a transaction',
+  async () => {
+    const random = seededRandom(seed);
+    const { clients, toDatabases, toNode, alarms, inDoubt, rows } = await bench();
+    let over = false;
+    const breaking = breakOnAndOn(toDatabases, random, () => over);
+    const breakingNode = (async () => {
+      while (!over) {
+        await pause(500 + random.fraction() * 1_000);
+        toNode.cut();
       }
-    }),
-  );
-  await restarting;
-  over = true;
-  const broken = await breaking;
-  await breakingNode;
-  let left: readonly string[] = [];
-  await eventually(
-    async () => {
-      const here = await rows('bank', 'SELECT gid AS id FROM pg_prepared_xacts');
-      const there = mariadb === null ? [] : await rows('shop', 'XA RECOVER');
-      left = [...here, ...there].map((row) => JSON.stringify(row));
-      return left.length === 0 && inDoubt() === 0 ? true : null;
-    },
-    () => `nothing to be prepared or in doubt; there is ${left.join(', ')}; ${inDoubt()}`,
-    30_000,
-  );
-  const idsOf = async (name: Name) =>
-    (await rows(name, 'SELECT id FROM sold')).map(({ id }) => String(id));
-  const ended = (how: Ended) => told.filter((one) => one.ended === how).length;
-  expect(wrongIn(told, { bank: await idsOf('bank'), shop: await idsOf('shop') })).toEqual([]);
-  for (const name of names) {
-    const unequal = await rows(
-      name,
-      `SELECT id, sold, (SELECT count(*) FROM sold WHERE account = account.id) AS sales
-         FROM account WHERE sold <> (SELECT count(*) FROM sold WHERE account = account.id)`,
+    })();
+    const told: Told<Name>[] = [];
+    const servers = [postgresql().server, mariadb?.().server];
+    let restarting: Promise<unknown> = Promise.resolve();
+    await Promise.all(
+      Array.from({ length: workers }, async (_, worker) => {
+        for (let turn = 0; turn < perWorker; turn += 1) {
+          if (worker === 0 && turn > 0 && turn % Math.ceil(perWorker / 3) === 0) {
+            const server = servers.shift();
+            restarting = restarting.then(() => restarted(server));
+          }
+          told.push(await buy(clients, random, `${worker}-${turn}`));
+        }
+      }),
     );
-    expect(unequal).toEqual([]);
-  }
-  expect(alarms).toEqual([]);
-  expect(broken).toBeGreaterThan(10);
-  expect(ended('committed')).toBeGreaterThan(told.length / 5);
-}, 240_000);
+    await restarting;
+    over = true;
+    const broken = await breaking;
+    await breakingNode;
+    let left: readonly string[] = [];
+    await eventually(
+      async () => {
+        const here = await rows('bank', 'SELECT gid AS id FROM pg_prepared_xacts');
+        const there = mariadb === null ? [] : await rows('shop', 'XA RECOVER');
+        left = [...here, ...there].map((row) => JSON.stringify(row));
+        return left.length === 0 && inDoubt() === 0 ? true : null;
+      },
+      () => `nothing to be prepared or in doubt; there is ${left.join(', ')}; ${inDoubt()}`,
+      30_000,
+    );
+    const idsOf = async (name: Name) =>
+      (await rows(name, 'SELECT id FROM sold')).map(({ id }) => String(id));
+    const ended = (how: Ended) => told.filter((one) => one.ended === how).length;
+    expect(wrongIn(told, { bank: await idsOf('bank'), shop: await idsOf('shop') })).toEqual([]);
+    for (const name of names) {
+      const unequal = await rows(
+        name,
+        `SELECT id, sold, (SELECT count(*) FROM sold WHERE account = account.id) AS sales
+         FROM account WHERE sold <> (SELECT count(*) FROM sold WHERE account = account.id)`,
+      );
+      expect(unequal).toEqual([]);
+    }
+    expect(alarms).toEqual([]);
+    expect(broken).toBeGreaterThan(10);
+    expect(ended('committed')).toBeGreaterThan(told.length / 5);
+  },
+  240_000 * slownessFactor,
+);

@@ -19,7 +19,9 @@ const noMariadb = await mariadbMissing();
 if (noMariadb !== null) console.warn(`Without MariaDB: ${noMariadb}`);
 const table = 'CREATE TABLE sold (id int NOT NULL)';
 const insert = 'INSERT INTO sold VALUES (1)';
-const timeoutMs = 1_500;
+/** Of a run that cannot be told its outcome in its time, and of one that can. */
+const shortMs = 1_500;
+const longMs = 4_000;
 
 const postgresql = postgresqlOfFile();
 const mariadb = noMariadb === null ? mariadbOfFile() : null;
@@ -51,7 +53,11 @@ async function onMariadb(): Promise<Written> {
 }
 
 /** What becomes of a run whose database is cut off as `cut` says when its work is done. */
-async function run(written: Written, cut: (proxy: TcpProxy) => void, healAfterMs: number) {
+async function run(
+  written: Written,
+  cut: (proxy: TcpProxy) => void,
+  { timeoutMs, healAfterMs }: { readonly timeoutMs: number; readonly healAfterMs: number | null },
+) {
   const directory = temporaryDirectory();
   const proxy = await TcpProxy.started(written.port);
   const port = Number(proxy.url.split(':')[1]);
@@ -64,7 +70,7 @@ async function run(written: Written, cut: (proxy: TcpProxy) => void, healAfterMs
       if (point !== 'work-done' || isCut) return;
       isCut = true;
       cut(proxy);
-      setTimeout(() => proxy.heal(), healAfterMs);
+      if (healAfterMs !== null) setTimeout(() => proxy.heal(), healAfterMs);
     },
   });
   onTestFinished(async () => {
@@ -105,29 +111,31 @@ const mute = (proxy: TcpProxy): void => {
   };
   proxy.refuse();
 };
-const long = 3 * timeoutMs;
+/** The database is away until the run has ended, or for less. */
+const tooLong = { timeoutMs: shortMs, healAfterMs: null };
+const inTime = { timeoutMs: longMs, healAfterMs: 500 };
 
 describe.each([
   ['PostgreSQL', onPostgresql, false],
   ['MariaDB', onMariadb, noMariadb !== null],
 ] as const)('the only database written, %s,', (_, side, isMissing) => {
   it.skipIf(isMissing)('commits, and its answer is lost for longer than the run has', async () => {
-    const { ended, calls, sold } = await run(await side(), deaf, long);
+    const { ended, calls, sold } = await run(await side(), deaf, tooLong);
     expect({ ended, calls, sold }).toEqual({ ended: 'OUTCOME_UNKNOWN', calls: 1, sold: 1 });
   });
 
   it.skipIf(isMissing)('commits, and says so when it can be reached again', async () => {
-    const { ended, calls, sold } = await run(await side(), deaf, timeoutMs / 3);
+    const { ended, calls, sold } = await run(await side(), deaf, inTime);
     expect({ ended, calls, sold }).toEqual({ ended: 'committed', calls: 1, sold: 1 });
   });
 
   it.skipIf(isMissing)('never gets the commit, and cannot be reached to say so', async () => {
-    const { ended, calls, sold } = await run(await side(), mute, long);
+    const { ended, calls, sold } = await run(await side(), mute, tooLong);
     expect({ ended, calls, sold }).toEqual({ ended: 'OUTCOME_UNKNOWN', calls: 1, sold: 0 });
   });
 
   it.skipIf(isMissing)('never gets the commit, and says so when it can be reached', async () => {
-    const { ended, calls, sold } = await run(await side(), mute, timeoutMs / 3);
+    const { ended, calls, sold } = await run(await side(), mute, inTime);
     // That it did not commit is certain then, so it is tried again.
     expect({ ended, sold }).toEqual({ ended: 'committed', sold: 1 });
     expect(calls).toBeGreaterThan(1);

@@ -59,7 +59,6 @@ it.each(isolations.flatMap((isolation) => works.map((work) => [isolation, ...wor
     await db.run((databases) => databases.orders.query(statement));
     expect(await postgresql().query(orders, look)).toEqual([{ there: true }]);
   },
-  30_000,
 );
 
 it.each(works)('goes with a vote of readonly: %s', async (statement, look) => {

@@ -16,6 +16,7 @@ import { temporaryDirectory } from '../support/logs/stores.ts';
 import { breakOnAndOn, portOf } from '../support/network/breaking.ts';
 import { TcpProxy } from '../support/network/tcp-proxy.ts';
 import { eventually, pause } from '../support/process/child.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 import { mariadbMissing, mariadbOfFile } from '../support/resources/mariadb.ts';
 import { postgresqlOfFile } from '../support/resources/postgresql.ts';
 import { seededRandom } from '../support/samples/seeded-random.ts';
@@ -223,5 +224,5 @@ it.each([
     expect(broken).toBeGreaterThan(5);
     expect(ended('committed')).toBeGreaterThan(told.length / 4);
   },
-  240_000,
+  240_000 * slownessFactor,
 );

@@ -144,5 +144,4 @@ it.each(all.filter(({ on }) => on === 'PostgreSQL' || mariadb !== null))(
     );
     expect(await postgresql().query(second, 'SELECT id FROM item')).toHaveLength(2);
   },
-  30_000,
 );

@@ -9,6 +9,7 @@ import { temporaryDirectory } from '../support/logs/stores.ts';
 import { portOf } from '../support/network/breaking.ts';
 import { TcpProxy } from '../support/network/tcp-proxy.ts';
 import { eventually, within } from '../support/process/child.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 import { mariadbMissing, mariadbOfFile } from '../support/resources/mariadb.ts';
 import { postgresqlOfFile } from '../support/resources/postgresql.ts';
 import { openBehindProxy } from './behind-proxy.ts';
@@ -20,61 +21,54 @@ const insert = 'INSERT INTO sold VALUES (1)';
 const postgresql = postgresqlOfFile();
 const mariadb = noMariadb === null ? mariadbOfFile() : null;
 
-it.skipIf(mariadb === null)(
-  'a close ends the session that a decided run has read in',
-  async () => {
-    const server = mariadb?.();
-    if (server === undefined) throw new Error('There is no MariaDB.');
-    const directory = temporaryDirectory();
-    const [first, second] = [
-      await postgresql().database(table),
-      await postgresql().database(table),
-    ];
-    const read = await server.database([table]);
-    const proxy = await TcpProxy.started(second.port);
-    const db = await openTransactions({
-      directory: join(directory.path, 'verdict'),
-      databases: {
-        first: postgresqlDatabase(first),
-        second: postgresqlDatabase({ ...second, port: portOf(proxy) }),
-        read: mariadbDatabase(read),
-      },
-      logger: silentLogger,
-    });
-    onTestFinished(async () => {
-      await db.close();
-      await proxy.close();
-      directory.remove();
-    });
-    proxy.rule = (direction, bytes) => {
-      if (direction !== 'request' || !bytes.includes('COMMIT PREPARED')) return 'pass';
-      proxy.refuse();
-      setImmediate(() => proxy.cut());
-      return 'hold';
-    };
-    await db.run(
-      async (databases) => {
-        await databases.first.query(insert);
-        await databases.second.query(insert);
-        await databases.read.query('SELECT id FROM sold');
-      },
-      { answer: 'decided' },
+it.skipIf(mariadb === null)('a close ends the session that a decided run has read in', async () => {
+  const server = mariadb?.();
+  if (server === undefined) throw new Error('There is no MariaDB.');
+  const directory = temporaryDirectory();
+  const [first, second] = [await postgresql().database(table), await postgresql().database(table)];
+  const read = await server.database([table]);
+  const proxy = await TcpProxy.started(second.port);
+  const db = await openTransactions({
+    directory: join(directory.path, 'verdict'),
+    databases: {
+      first: postgresqlDatabase(first),
+      second: postgresqlDatabase({ ...second, port: portOf(proxy) }),
+      read: mariadbDatabase(read),
+    },
+    logger: silentLogger,
+  });
+  onTestFinished(async () => {
+    await db.close();
+    await proxy.close();
+    directory.remove();
+  });
+  proxy.rule = (direction, bytes) => {
+    if (direction !== 'request' || !bytes.includes('COMMIT PREPARED')) return 'pass';
+    proxy.refuse();
+    setImmediate(() => proxy.cut());
+    return 'hold';
+  };
+  await db.run(
+    async (databases) => {
+      await databases.first.query(insert);
+      await databases.second.query(insert);
+      await databases.read.query('SELECT id FROM sold');
+    },
+    { answer: 'decided' },
+  );
+  const sessions = () =>
+    server.query<object>(
+      read,
+      'SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()',
     );
-    const sessions = () =>
-      server.query<object>(
-        read,
-        'SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()',
-      );
-    expect(await sessions()).not.toHaveLength(0);
-    await within(db.close(), 'the close', 15_000);
-    await eventually(
-      async () => ((await sessions()).length === 0 ? true : null),
-      () => 'the end of the session',
-      5_000,
-    );
-  },
-  40_000,
-);
+  expect(await sessions()).not.toHaveLength(0);
+  await within(db.close(), 'the close', 15_000 * slownessFactor);
+  await eventually(
+    async () => ((await sessions()).length === 0 ? true : null),
+    () => 'the end of the session',
+    5_000 * slownessFactor,
+  );
+});
 
 const places = {
   PostgreSQL: async () => {
@@ -108,10 +102,11 @@ it.each(['PostgreSQL' as const, ...(mariadb === null ? [] : ['MariaDB' as const]
         asked.then(over.resolve, over.resolve);
         await asked;
       },
-      { timeoutMs: 500 },
+      // On a slow machine, too, the first statement is through in its time.
+      { timeoutMs: 2_000 },
     );
     await expect(running).rejects.toThrow();
-    expect(await within(over.promise, 'the end of the statement', 8_000)).toBeInstanceOf(Error);
+    const ended = within(over.promise, 'the end of the statement', 8_000 * slownessFactor);
+    expect(await ended).toBeInstanceOf(Error);
   },
-  30_000,
 );

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest';
 import { mariadb as mariadbDatabase } from '../../src/mariadb.ts';
 import { eventually, within } from '../support/process/child.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 import { mariadbMissing, mariadbOfFile } from '../support/resources/mariadb.ts';
 import { openBehindProxy } from './behind-proxy.ts';
 
@@ -56,28 +57,27 @@ it.skipIf(mariadb === null)(
     await eventually(
       async () => ((await count()) === 1 ? true : null),
       () => 'the commit',
-      20_000,
+      20_000 * slownessFactor,
     );
     expect(await db.run(({ far }) => far.query(raise))).toMatchObject({ affectedCount: 1 });
   },
-  60_000,
 );
 
-it.skipIf(mariadb === null)(
-  'a session that was only read in gives its place back',
-  async () => {
-    const { db, swallow } = await opened();
-    swallow('XA END');
-    await db.run(
-      async ({ far, near, other }) => {
-        await near.query(raise);
-        await other.query(raise);
-        await far.query('SELECT n FROM sold');
-      },
-      { timeoutMs },
-    );
-    const next = db.run(({ far }) => far.query(raise), { timeoutMs: 10_000 });
-    expect(await within(next, 'another run', 15_000)).toMatchObject({ affectedCount: 1 });
-  },
-  60_000,
-);
+it.skipIf(mariadb === null)('a session that was only read in gives its place back', async () => {
+  const { db, swallow } = await opened();
+  swallow('XA END');
+  await db.run(
+    async ({ far, near, other }) => {
+      await near.query(raise);
+      await other.query(raise);
+      await far.query('SELECT n FROM sold');
+    },
+    { timeoutMs },
+  );
+  const next = db.run(({ far }) => far.query(raise), {
+    timeoutMs: 10_000 * slownessFactor,
+  });
+  expect(await within(next, 'another run', 15_000 * slownessFactor)).toMatchObject({
+    affectedCount: 1,
+  });
+});
