@@ -22,10 +22,11 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { endWithParent } from '../support/process/end-with-parent.ts';
 import { lacking } from '../support/process/lacking.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const tool = join(root, 'dist/create/create.mjs');
-const timeoutMs = 30_000;
+const timeoutMs = 30_000 * slownessFactor;
 
 let place: string;
 beforeAll(() => {

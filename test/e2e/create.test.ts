@@ -14,10 +14,11 @@ import { temporaryDirectory } from '../support/logs/stores.ts';
 import { builtClone } from '../support/process/built-clone.ts';
 import { Child, within } from '../support/process/child.ts';
 import { type LocalRegistry, startLocalRegistry } from '../support/process/local-registry.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
-const timeoutMs = 150_000;
+const timeoutMs = 150_000 * slownessFactor;
 /** Of the package, unpacked. It has no dependency. */
 const maxBytes = 200_000;
 

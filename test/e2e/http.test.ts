@@ -8,6 +8,7 @@ import { expressShop, fastifyShop, type Order, type Shop } from '../support/http
 import { Cluster } from '../support/nodes/cluster.ts';
 import type { Script } from '../support/participants/participant-process.ts';
 import { eventually } from '../support/process/child.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 
 const all = { a: {}, b: {} };
 
@@ -226,9 +227,12 @@ describe.each([
     );
     expect(told.status).toBe(201);
     await appliedOnce(sent.tag);
-    // Without a key no one could ask for it: it ends within the call.
+    // Without a key no one could ask for it: it ends within the call, with time left to hear so.
+    const timeoutMs = 3_000 * slownessFactor;
     const tag = randomUUID();
-    const without = await post(opened, '/optional', { ...sent, tag });
+    const patient = await shop({ transact: { timeoutMs, retry: false } });
+    const plan = { a: { delayMs: 2 * timeoutMs }, b: {} };
+    const without = await post(patient, '/optional', { plan, tag });
     expect([without.status, without.headers.get('retry-after')]).toEqual([503, '1']);
     expect(without.body['detail']).toContain('Nothing was changed');
     expect(applied(tag)).toBe(0);

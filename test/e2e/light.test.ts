@@ -19,10 +19,11 @@ import type { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import { builtClone } from '../support/process/built-clone.ts';
 import { Child, eventually, within } from '../support/process/child.ts';
 import { otherRuntimes, type Runtime, thisNode } from '../support/process/runtimes.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
-const timeoutMs = 120_000;
+const timeoutMs = 120_000 * slownessFactor;
 /** Of a client, bundled and minified by esbuild. */
 const maxBundleBytes = 150_000;
 /** Of what npm installs, all of it. */
@@ -267,7 +268,7 @@ describe.skipIf(programs === undefined)('against real nodes, over TLS', () => {
       }
       for (const each of [stock, books]) expect((await each.stop()).code).toBe(0);
     },
-    180_000,
+    180_000 * slownessFactor,
   );
 
   it.each(['esm', 'cjs'] as const)(
@@ -297,7 +298,7 @@ describe.skipIf(programs === undefined)('against real nodes, over TLS', () => {
       }
       for (const each of services) await each.stop();
     },
-    120_000,
+    120_000 * slownessFactor,
   );
 
   it('verdict itself, installed by npm ci --omit=optional, keeps journals in SQLite', async () => {

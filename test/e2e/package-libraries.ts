@@ -10,9 +10,10 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { contractPrograms } from '../support/light/contract-programs.ts';
 import { libraryPrograms } from '../support/orm/library-programs.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 
 const run = promisify(execFile);
-const timeoutMs = 60_000;
+const timeoutMs = 60_000 * slownessFactor;
 
 export interface InstalledPackage {
   /** Of a project where Verdict is installed, and no library. */

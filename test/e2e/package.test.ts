@@ -11,11 +11,12 @@ import { temporaryDirectory } from '../support/logs/stores.ts';
 import { Child, within } from '../support/process/child.ts';
 import { oldestNode, oldestVersion } from '../support/process/oldest-node.ts';
 import { installed, packedInto } from '../support/process/packed.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 import { packageLibraries } from './package-libraries.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const run = promisify(execFile);
-const timeoutMs = 120_000;
+const timeoutMs = 120_000 * slownessFactor;
 /** What a project brings along itself to be compiled. */
 const ownTools = ['typescript', '@typescript', '@types/node', 'undici-types'];
 

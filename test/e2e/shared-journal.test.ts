@@ -12,6 +12,7 @@ import { TcpProxy } from '../support/network/tcp-proxy.ts';
 import { Cluster } from '../support/nodes/cluster.ts';
 import { type SharingSettings, sharedRows, startSharing } from '../support/participants/sharing.ts';
 import { type Child, eventually, pause } from '../support/process/child.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 import { seededRandom } from '../support/samples/seeded-random.ts';
 
 const seed = 20_311;
@@ -97,7 +98,7 @@ it.each(['sqlite', 'lmdb'] as const)(
         return [...shared, ...alone].every(({ state }) => state !== 'prepared') || null;
       },
       () => 'nothing to be prepared',
-      20_000,
+      20_000 * slownessFactor,
     );
     const held: Readonly<Record<string, ReturnType<typeof sharedRows>>> = rows();
     const wrong = told.flatMap(({ tag, of, ended: how }) => {
@@ -117,7 +118,7 @@ it.each(['sqlite', 'lmdb'] as const)(
     expect(cluster.node.alarms()).toEqual([]);
     expect(told.filter(({ ended: how }) => how === 'committed').length).toBeGreaterThan(calls / 4);
   },
-  300_000,
+  300_000 * slownessFactor,
 );
 
 async function call(

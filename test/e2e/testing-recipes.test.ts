@@ -9,10 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { temporaryDirectory } from '../support/logs/stores.ts';
 import { packedInto } from '../support/process/packed.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const directory = temporaryDirectory();
-const timeoutMs = 60_000;
+const timeoutMs = 60_000 * slownessFactor;
 const text = readFileSync(join(root, 'docs/TESTING-YOUR-SERVICE.md'), 'utf8');
 const blocks = new Map(
   [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language = '', code = '']) => {

@@ -79,13 +79,15 @@ it('leaves no lock for longer than its own time-out where its client is gone', a
   await held.promise;
   await gone.close();
   const begunMs = performance.now();
+  let waitedMs = Number.POSITIVE_INFINITY;
   const result = await withTransaction(client, { maxAttempts: 1 }, async () => {
     await currentTransaction().lock(tag);
+    waitedMs = performance.now() - begunMs;
     await take('a', tag);
   });
   expect(result.outcome).toBe('committed');
   // Of the node's 10 s, or its 5 s for a lock, there is no word.
-  expect(performance.now() - begunMs).toBeLessThan(4_000);
+  expect(waitedMs).toBeLessThan(4_000);
 });
 
 it('knows that nothing happened where it gave up waiting for a lock', async () => {
