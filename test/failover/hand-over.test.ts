@@ -18,11 +18,20 @@ describe.skipIf(programs === undefined)('a leadership that is given up under loa
   let cluster: EtcdCluster;
   let load: Requests;
 
-  // In doubt for as long as a pause they would have another node force the abort, as they should.
-  const participantSettings = { options: { patienceMs: 3_000 } };
-  clusterOfSuite(programs, { secured: true, participantSettings }, (made) => {
-    cluster = made;
-  });
+  clusterOfSuite(
+    programs,
+    {
+      secured: true,
+      // No leadership ends but by what is done here, and no transaction while everyone reconnects.
+      leaseTtlMs: 15_000,
+      options: { participantWaitMs: 20_000, transactionTimeoutMs: 40_000 },
+      // In doubt for as long as a pause they would have another node force the abort.
+      participantSettings: { options: { patienceMs: 3_000 } },
+    },
+    (made) => {
+      cluster = made;
+    },
+  );
 
   // Where a test failed, or the next one would find it at work.
   afterEach(() => load?.stop());
@@ -82,7 +91,7 @@ describe.skipIf(programs === undefined)('a leadership that is given up under loa
       for (const { name } of cluster.running) expect(unnamed.errors).toContain(name);
     }
     const drained = await runCli(['drain', to, ...flags]);
-    expect(drained.exitCode).toBe(exitCodes.ok);
+    expect(drained.exitCode, drained.out + drained.errors).toBe(exitCodes.ok);
     const { shards } = JSON.parse(drained.out) as { shards: { shard: number; to: string }[] };
     expect(shards.map(({ shard }) => shard)).toEqual([0]);
     expect((await readyz(cluster, cluster.node(to).url)).status).toBe(503);
@@ -105,7 +114,7 @@ describe.skipIf(programs === undefined)('a leadership that is given up under loa
     for (const { name } of cluster.running) await runCli(['undrain', name, ...flags]);
     expect((await readyz(cluster, cluster.node(to).url)).status).toBe(200);
     const back = await runCli(['step-down', '--to', to, ...flags]);
-    expect(back.exitCode).toBe(exitCodes.ok);
+    expect(back.exitCode, back.out).toBe(exitCodes.ok);
     await load.more(20);
     expect(await load.stop()).toEqual([]);
     expect(await cluster.settled()).toEqual([]);

@@ -12,6 +12,7 @@ import { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import { eventually } from '../support/process/child.ts';
 import { earlierBuild, earlierCommit } from '../support/process/earlier-build.ts';
 import { lacking } from '../support/process/lacking.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 
 const [programs] = await etcdsToTest();
 const earlier = earlierBuild();
@@ -30,7 +31,8 @@ describe.skipIf(programs === undefined)(`from ${earlierCommit} to this version, 
     if (typeof earlier !== 'string') earlier.remove();
   });
 
-  it('under load, with clients, nodes and participants of both', { timeout: 240_000 }, async () => {
+  const timeout = 240_000 * slownessFactor;
+  it('under load, with clients, nodes and participants of both', { timeout }, async () => {
     const { path: build } = typeof earlier === 'string' ? expect.fail(earlier) : earlier;
     const cluster = await EtcdCluster.started({
       etcd,
