@@ -13,9 +13,10 @@ import type { EtcdCluster } from '../support/nodes/etcd-cluster.ts';
 import type { NodeProcess } from '../support/nodes/node-process.ts';
 import { eventually } from '../support/process/child.ts';
 import { runCli } from '../support/process/cli-process.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 
 const [programs] = await etcdsToTest();
-const never = 60_000;
+const never = 60_000 * slownessFactor;
 
 describe.skipIf(programs === undefined)('an explanation', () => {
   let cluster: EtcdCluster;
@@ -27,8 +28,14 @@ describe.skipIf(programs === undefined)('an explanation', () => {
       secured: false,
       nodes: ['n1', 'n2', 'n3'],
       participants: ['payment'],
-      leaseTtlMs: 10_000,
-      options: { attentionAfter: 3, maxRetryDelayMs: 200 },
+      leaseTtlMs: 10_000 * slownessFactor,
+      options: {
+        attentionAfter: 3,
+        maxRetryDelayMs: 200,
+        // What stands still is explained before it is given up.
+        prepareTimeoutMs: never,
+        prepareTimeoutMsMin: 0,
+      },
     },
     async (made) => {
       cluster = made;

@@ -14,6 +14,7 @@ import { TlsAuthority } from '../support/network/tls-authority.ts';
 import { NodeProcess, quickOptions } from '../support/nodes/node-process.ts';
 import { eventually as once } from '../support/process/child.ts';
 import { runCli, startCli } from '../support/process/cli-process.ts';
+import { slownessFactor } from '../support/process/slowness.ts';
 
 const issuers = { url: 'https://id.example', file: 'https://other.example' };
 
@@ -270,7 +271,7 @@ describe('a node with an access file that names issuers', () => {
       return true;
     };
     await eventually(async () => !(await isServed().catch(() => false)));
-    await expect(fixed.begin({}, { timeoutMs: 1_000 })).rejects.toThrow('expired');
+    await expect(fixed.begin({}, { timeoutMs: 1_000 * slownessFactor })).rejects.toThrow('expired');
     await fixed.close();
     await shop.close();
     await pay.handle.close();
@@ -284,7 +285,7 @@ describe('a node with an access file that names issuers', () => {
     await eventually(() =>
       audited('connection-ended').some((line) => line['connection'] === connection),
     );
-    await expect(shop.begin({}, { timeoutMs: 1_000 })).rejects.toThrow('aud');
+    await expect(shop.begin({}, { timeoutMs: 1_000 * slownessFactor })).rejects.toThrow('aud');
     await shop.close();
     const newer = await client(await issuer.sign('svc-shop', 3_600, 'verdict-2'));
     await (await newer.begin()).rollback();
