@@ -1,5 +1,6 @@
 /** A console in a real browser, which remembers all that a page may do wrong. */
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { patienceMs } from '../process/slowness.ts';
 
 export class ConsolePage {
   readonly page: Page;
@@ -23,6 +24,7 @@ export class ConsolePage {
     const { hash = '', tls = false, ...context } = options;
     const origin = `${tls ? 'https' : 'http'}://${address}`;
     const page = await (await browser.newContext(context)).newPage();
+    page.setDefaultTimeout(patienceMs);
     const opened = new ConsolePage(page, origin);
     await opened.#watch();
     await page.goto(`${origin}/console/${hash}`);
