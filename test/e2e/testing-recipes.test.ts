@@ -14,6 +14,8 @@ import { slownessFactor } from '../support/process/slowness.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const directory = temporaryDirectory();
 const timeoutMs = 60_000 * slownessFactor;
+/** Of one test in a runner, whose usual 5 seconds a slow machine may need. */
+const patient = '--testTimeout=60000';
 const text = readFileSync(join(root, 'docs/TESTING-YOUR-SERVICE.md'), 'utf8');
 const blocks = new Map(
   [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language = '', code = '']) => {
@@ -79,13 +81,27 @@ it('runs under node:test', async () => {
 
 it('runs under vitest', async () => {
   const vitest = 'node_modules/vitest/vitest.mjs';
-  const { code, output } = await run([vitest, 'run', '--root', '.', 'coordinator.test.js']);
+  const { code, output } = await run([
+    vitest,
+    'run',
+    '--root',
+    '.',
+    patient,
+    'coordinator.test.js',
+  ]);
   expect(output).toMatch(/Tests .*4 passed/);
   expect(code).toBe(0);
 });
 
 it('runs under jest, with `require` and without a setting', async () => {
-  const args = [jest, '--config={}', '--ci', '--detectOpenHandles', 'coordinator.test.cjs'];
+  const args = [
+    jest,
+    '--config={}',
+    '--ci',
+    patient,
+    '--detectOpenHandles',
+    'coordinator.test.cjs',
+  ];
   const { code, output } = await run(args);
   expect(output).toMatch(/^Tests: +1 passed, 1 total$/m);
   expect(output).not.toContain('open handle');
@@ -109,7 +125,7 @@ it('runs under jest as modules: what is for vitest and the contract, with the gl
     expect(code).not.toBe(whole);
     writeFileSync(join(place, name), code);
   }
-  const args = ['--experimental-vm-modules', jest, '--ci', '--testTimeout=60000'];
+  const args = ['--experimental-vm-modules', jest, '--ci', patient];
   const { code, output } = await run(args, place);
   expect(output).toMatch(/^Tests: +(?:2[4-9]|[3-9]\d) passed, \d+ total$/m);
   expect(code).toBe(0);
@@ -178,13 +194,13 @@ it.each([
   [
     'vitest',
     "import { test, vi } from 'vitest';",
-    ['node_modules/vitest/vitest.mjs', 'run', '--root', '.'],
+    ['node_modules/vitest/vitest.mjs', 'run', '--root', '.', patient],
   ],
   ['node:test', "import { mock, test } from 'node:test';", ['--test']],
   [
     'jest',
     "import { jest } from '@jest/globals';",
-    ['--experimental-vm-modules', jest, '--config={}', '--ci'],
+    ['--experimental-vm-modules', jest, '--config={}', '--ci', patient],
   ],
 ])('does not wait for the fake timers that it names for %s', async (runner, imports, command) => {
   const row = new RegExp(`^\\| ${runner} \\| \`(.*)\` \\|$`, 'm').exec(text);
