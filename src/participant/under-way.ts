@@ -17,11 +17,7 @@ export class UnderWay {
 
   /** What was begun has ended; `then` is not called once stopped. */
   end(then: () => void): void {
-    try {
-      if (!this.stopped) then();
-    } catch (error) {
-      if (!this.stopped) this.#failed(error);
-    }
+    this.#follow(then);
     this.#count -= 1;
     if (this.#count === 0) this.#none?.();
   }
@@ -37,11 +33,30 @@ export class UnderWay {
     );
   }
 
+  /** The same of what no one is answered: a close does not wait for it. */
+  watch(work: Promise<unknown>, then: () => void): void {
+    work.then(
+      () => this.#follow(then),
+      (error: unknown) =>
+        this.#follow(() => {
+          throw error;
+        }),
+    );
+  }
+
   /** Resolves when nothing is under way. */
   none(): Promise<void> {
     if (this.#count === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#none = resolve;
     });
+  }
+
+  #follow(then: () => void): void {
+    try {
+      if (!this.stopped) then();
+    } catch (error) {
+      if (!this.stopped) this.#failed(error);
+    }
   }
 }
