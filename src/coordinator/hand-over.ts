@@ -27,8 +27,8 @@ import { pause } from '../system/pause.ts';
 import type { ShardDriver } from './shard-driver.ts';
 
 export interface Successors {
-  /** Which nodes would take it, asked now. */
-  willing(leader: LeaderInfo): Promise<Willing>;
+  /** Which nodes would take it, asked now; who says nothing for so long is silent. */
+  willing(leader: LeaderInfo, timeoutMs: number): Promise<Willing>;
   /** Resolves when that node leads the shard. Rejects where it says no, or nothing in time. */
   tell(node: string, leader: LeaderInfo): Promise<void>;
 }
@@ -59,6 +59,8 @@ export interface Giving {
   readonly maxLed?: number | undefined;
   /** How long what began before may go on. */
   readonly drainMs: number;
+  /** How long the others have to say whether they would take it. */
+  readonly askMs: number;
 }
 
 export type Given =
@@ -82,10 +84,10 @@ export class HandOver {
     this.#options = options;
   }
 
-  async give(driver: ShardDriver, { to, maxLed, drainMs }: Giving): Promise<Given> {
+  async give(driver: ShardDriver, { to, maxLed, drainMs, askMs }: Giving): Promise<Given> {
     const { clock, logger, successors } = this.#options;
     const { leader } = driver;
-    const { nodes, refused, silent } = await successors.willing(leader);
+    const { nodes, refused, silent } = await successors.willing(leader, askMs);
     const fit = nodes.filter(
       ({ node }) =>
         (to === undefined || node === to) && (maxLed === undefined || this.#ledBy(node) <= maxLed),

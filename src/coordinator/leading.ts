@@ -60,6 +60,10 @@ const balanceMs = 2_000;
 const drainPollMs = 20;
 /** How much later a node campaigns for each shard that it leads already. */
 const turnMs = 25;
+/** Another node that stands still must not hold up a stop. */
+const askMs = 300;
+/** An operator would be told that no node is ready: one that a busy machine keeps waiting is. */
+const operatorAskMs = 2_000;
 /** A node that was told to follow leads by then, or not at all. */
 const followMs = 1_500;
 
@@ -179,7 +183,7 @@ export class Leading {
     if (driver === undefined) {
       return { shard, type: 'kept', why: 'This node does not lead it.', silent: false };
     }
-    return { shard, ...(await this.#hand(driver, { to })) };
+    return { shard, ...(await this.#hand(driver, { to, askMs: operatorAskMs })) };
   }
 
   /** Why this node does not follow that leader; null: it would. */
@@ -330,7 +334,7 @@ export class Leading {
     how: { readonly orKeep?: boolean; readonly maxLed?: number; readonly drainedByMs?: number },
   ): Promise<void> {
     const { orKeep = false, maxLed, drainedByMs } = how;
-    const given = await this.#hand(driver, { maxLed });
+    const given = await this.#hand(driver, { maxLed, askMs });
     if (given.type === 'handed' || (orKeep && !given.silent)) return;
     await this.#drain(driver, drainedByMs);
   }

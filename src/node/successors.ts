@@ -7,8 +7,6 @@ import { isVerdictError } from '../peer/verdict-error.ts';
 import type { CoordinatorNode } from './node.ts';
 import type { Session } from './session.ts';
 
-/** Another node that stands still must not hold up a stop. */
-const askTimeoutMs = 300;
 /** Two attempts at etcd. */
 const takeTimeoutMs = 2_000;
 
@@ -25,7 +23,7 @@ export function successorsOf(given: {
 }): Successors {
   const { node: own, nodes, ask } = given;
   return {
-    willing: async ({ shard, epoch }: LeaderInfo): Promise<Willing> => {
+    willing: async ({ shard, epoch }: LeaderInfo, timeoutMs): Promise<Willing> => {
       const others = nodes().filter(({ node }) => node !== own);
       const silent: string[] = [];
       const refused: { node: string; why: string }[] = [];
@@ -35,7 +33,7 @@ export function successorsOf(given: {
             const { participants } = await ask(
               node,
               { type: 'take-over', shard, epoch },
-              askTimeoutMs,
+              timeoutMs,
             );
             return { node, participants };
           } catch (error) {

@@ -40,7 +40,7 @@ export class Forgets {
       written.catch(() => undefined),
     );
     // Lazy: the journal writes it at its own close at the latest. A close that waited here would do
-    // so for nothing, and for ever where the timers of a test stand still.
+    // so for nothing, and without end where the timers of a test stand still.
     this.#underWay.watch(written, () => this.#writing.delete(txids));
   }
 }

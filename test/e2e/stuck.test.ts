@@ -110,7 +110,7 @@ describe.skipIf(programs === undefined || chromium === null)('what is stuck', ()
       },
       () => `the command to say ${texts}`,
     );
-    // At once: neither is true for ever.
+    // At once: neither stays true.
     await Promise.all([onPage, inCommand]);
   }
 

@@ -127,7 +127,7 @@ describe.skipIf(programs === undefined)('a leader killed at', () => {
     }
     // With an id: one without, sent to the dead leader before its connection is seen to be gone,
     // may honestly end unknown.
-    // And tried again: a new leader that is paused may be taken for dead, which aborts what it does.
+    // And tried again: a new leader that is paused may be taken for dead, which aborts its work.
     const after = await cluster.history.transact(clients[0] as Client, all, {
       requestId: `after ${point}`,
       retry: true,

@@ -67,15 +67,7 @@ describe.skipIf(programs === undefined)('a leadership that is given up under loa
     await load.more(20);
     const before = await cluster.leader();
     const to = cluster.running.find(({ name }) => name !== before.node)?.name ?? '';
-    const flags = [
-      '--url',
-      cluster.urls.join(','),
-      '--yes',
-      '--json',
-      '--reason',
-      'a test',
-      ...operatorFlags(cluster),
-    ];
+    const flags = ['--url', cluster.urls.join(','), ...flagsOf(cluster)];
     const { length } = await leaderKeys(cluster);
     const stepped = await runCli(['step-down', '--to', to, ...flags]);
     expect(stepped.errors).toBe('');
@@ -120,6 +112,24 @@ describe.skipIf(programs === undefined)('a leadership that is given up under loa
     expect(await cluster.settled()).toEqual([]);
   });
 
+  it('waits for nodes that stand still for a moment, where an operator asks for it', async () => {
+    load = new Requests(await cluster.client());
+    await load.more(20);
+    const { node } = await cluster.leader();
+    const followers = await cluster.followers();
+    for (const { child } of followers) child.signal('SIGSTOP');
+    const stepping = runCli(['step-down', ...flagsOf(cluster), '--url', cluster.node(node).url]);
+    // Longer than a stop would wait for them.
+    await pause(1_500);
+    for (const { child } of followers) child.signal('SIGCONT');
+    const stepped = await stepping;
+    expect(stepped.exitCode, stepped.out + stepped.errors).toBe(exitCodes.ok);
+    expect((await cluster.leader()).node).not.toBe(node);
+    await load.more(20);
+    expect(await load.stop()).toEqual([]);
+    expect(await cluster.settled()).toEqual([]);
+  });
+
   it('goes on where the successor stands still when it is told', async () => {
     load = new Requests(await cluster.client());
     await load.more(20);
@@ -136,6 +146,10 @@ describe.skipIf(programs === undefined)('a leadership that is given up under loa
     expect(await cluster.settled()).toEqual([]);
   });
 });
+
+function flagsOf(cluster: EtcdCluster): readonly string[] {
+  return ['--yes', '--json', '--reason', 'a test', ...operatorFlags(cluster)];
+}
 
 async function leaderKeys(cluster: EtcdCluster): Promise<readonly Change[]> {
   return (await cluster.changes.read()).filter(({ area }) => area === 'leader');

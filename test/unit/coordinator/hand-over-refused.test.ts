@@ -21,7 +21,7 @@ async function whyOf(refused: Willing['refused']): Promise<string> {
     led: () => new Map(),
   });
   const driver = { leader } as unknown as ShardDriver;
-  const given = await handOver.give(driver, { drainMs: 0 });
+  const given = await handOver.give(driver, { drainMs: 0, askMs: 300 });
   return given.type === 'kept' ? given.why : '';
 }
 
