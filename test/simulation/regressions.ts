@@ -236,4 +236,21 @@ export const regressions: readonly Regression[] = [
     ],
     why: 'The check wanted all branches of one that was told "abort" below the floor to be in doubt: of two it had got the commit of one into its journal.',
   },
+  {
+    seed: 7_548_163,
+    limits: {
+      faults: parseFaults(
+        'node-vanish=0.977,etcd-refused=0.924,etcd-late=0.278,suspend=0.905,shared-journal=0.0655,left-to-sibling=0.149,etcd-set-back-unattended=0.552,settled-by-hand=0.237',
+      ),
+      jobs: 2,
+    },
+    planted: [
+      {
+        file: 'test/simulation/run.ts',
+        from: 'const maxHealedMs = 180_000;',
+        to: 'const maxHealedMs = 120_000;',
+      },
+    ],
+    why: 'The check gave all that was healed two minutes: a participant that came back after one of them needed the other for its journal.',
+  },
 ];

@@ -35,8 +35,12 @@ export interface RunResult {
   readonly trace: readonly string[];
 }
 
-/** After which everything must have ended, once nothing goes wrong any more. */
-const maxHealedMs = 120_000;
+/**
+ * After which everything must have ended, once nothing goes wrong any more. Participants that an
+ * operator has settled may come back after a minute, and what another process has begun in their
+ * journal is buried a minute later.
+ */
+const maxHealedMs = 180_000;
 const lookMs = 250;
 const askTimeoutMs = 1_500;
 const refused = { retryable: false, acted: 'nothing' } as const;
