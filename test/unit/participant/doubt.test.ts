@@ -35,6 +35,17 @@ function answerTo(question: Question | undefined, decision: DecisionMessage['dec
   return { type: 'decision', id, txid: question.txid, decision, source: 'recorded' };
 }
 
+/** The leader was asked and says nothing; another node has said that nothing is recorded. */
+async function nothingRecorded() {
+  const { node, clock, application } = await rig();
+  const n1 = await node('n1', twoNodes);
+  const n2 = await node('n2', twoNodes);
+  await tell(n1, prepareOf(txid));
+  await clock.advance(5_101);
+  await tell(n2, answerTo(questions(n2)[0], 'undecided'));
+  return { n1, n2, clock, application };
+}
+
 describe('in doubt for longer than the patience', () => {
   it('queries the leader with the witness of the prepare, and does what it says', async () => {
     const { node, clock, application, journal, participant } = await rig();
@@ -108,12 +119,7 @@ describe('in doubt for longer than the patience', () => {
   });
 
   it('takes a leader that says nothing where nothing is recorded for one that is out of reach', async () => {
-    const { node, clock, application } = await rig();
-    const n1 = await node('n1', twoNodes);
-    const n2 = await node('n2', twoNodes);
-    await tell(n1, prepareOf(txid));
-    await clock.advance(5_101);
-    await tell(n2, answerTo(questions(n2)[0], 'undecided'));
+    const { n2, clock, application } = await nothingRecorded();
     await clock.advance(50);
     expect(questions(n2)).toEqual([]);
     await clock.advance(20);
@@ -124,12 +130,7 @@ describe('in doubt for longer than the patience', () => {
   });
 
   it('forces nothing where it stood still itself, before it has read what came', async () => {
-    const { node, clock, application } = await rig();
-    const n1 = await node('n1', twoNodes);
-    const n2 = await node('n2', twoNodes);
-    await tell(n1, prepareOf(txid));
-    await clock.advance(5_101);
-    await tell(n2, answerTo(questions(n2)[0], 'undecided'));
+    const { n1, n2, clock, application } = await nothingRecorded();
     const [query] = questions(n1);
     clock.jump(400);
     // The timers that are overdue come first, the sockets after them.
@@ -142,12 +143,7 @@ describe('in doubt for longer than the patience', () => {
   });
 
   it('forces nothing where the leader answers while that is waited for', async () => {
-    const { node, clock } = await rig();
-    const n1 = await node('n1', twoNodes);
-    const n2 = await node('n2', twoNodes);
-    await tell(n1, prepareOf(txid));
-    await clock.advance(5_101);
-    await tell(n2, answerTo(questions(n2)[0], 'undecided'));
+    const { n1, n2, clock } = await nothingRecorded();
     await clock.advance(40);
     await tell(n1, answerTo(questions(n1)[0], 'undecided'));
     await clock.advance(1_000);
